@@ -1,0 +1,149 @@
+//! A canonical tag-length-value map: ascending tags, each once, every byte kept.
+
+use std::collections::BTreeMap;
+
+use proto::wire::bytes::{Malformed, Reader, Result, Writer};
+
+/// Tags of a row's fields (`docs/format.md` §3.2). A number is never used twice.
+pub mod tag {
+    pub const BODY: u16 = 1;
+    pub const SENDER: u16 = 2;
+    pub const SENT_AT: u16 = 3;
+    pub const RECEIVED_AT: u16 = 4;
+    pub const SERVER_AT: u16 = 5;
+    pub const EDITED_AT: u16 = 6;
+    pub const EXPIRES_AT: u16 = 7;
+    pub const RANGES: u16 = 8;
+    pub const REPLY_TO: u16 = 9;
+    pub const FORWARDED_FROM: u16 = 10;
+    pub const THREAD_ROOT: u16 = 11;
+    pub const VIA_BOT: u16 = 12;
+    pub const ATTACHMENTS: u16 = 13;
+    /// Every source field not mapped: canonical JSON (keys sorted, no white space).
+    pub const EXTRA: u16 = 14;
+    /// The source's bytes where they were not UTF-8; `BODY` then holds the readable approximation.
+    pub const RAW: u16 = 15;
+    /// The source's own id as it shows it (JSON Lines `id`), where the native key is not already that.
+    pub const SOURCE_ID: u16 = 16;
+    /// Person and emoji of a reaction: emoji as text.
+    pub const EMOJI: u16 = 17;
+    /// What a system line, call or pin is about, in the source's own word.
+    pub const ACTION: u16 = 18;
+    /// Ids of further rows that are the same message (own deletions): 32 bytes each.
+    pub const ROW_IDS: u16 = 19;
+    /// Name of a setting; `BODY` is its value.
+    pub const SETTING: u16 = 20;
+    /// Whole text stored like an attachment because it is above 16 KiB: an attachment value.
+    pub const LONG_BODY: u16 = 21;
+    /// A body that is a file of its own (kept source, other long fields): an attachment value.
+    pub const LONG_EXTRA: u16 = 22;
+    /// Chat title as the source shows it, on import rows.
+    pub const TITLE: u16 = 23;
+    /// Counts and labels of snapshot and import rows: canonical JSON.
+    pub const COUNTS: u16 = 24;
+    /// Per-recipient times: canonical JSON.
+    pub const RECEIPTS: u16 = 25;
+    // Formats without ids (FORMATS §2a).
+    /// Place inside the time unit, all senders counted; joined by max.
+    pub const PLACE: u16 = 40;
+    /// Time of the export's last message; joined by min.
+    pub const AS_OF: u16 = 41;
+    /// Seconds inside the minute where an export shows them; filled in.
+    pub const SECONDS: u16 = 42;
+    /// The row's class: one byte, `P`, `E`, `D` or `O`.
+    pub const CLASS: u16 = 43;
+    /// What stood together in one file.
+    pub const VIEW: u16 = 44;
+    /// What an export was: names, first and last unit, count.
+    pub const IMPORT: u16 = 45;
+    /// Strand of the export (the unit of its first line).
+    pub const STRAND: u16 = 46;
+}
+
+/// Fields by tag. Equality is equality of bytes.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Fields(BTreeMap<u16, Vec<u8>>);
+
+impl Fields {
+    pub const COUNT_MAX: usize = 256;
+
+    pub fn get(&self, tag: u16) -> Option<&[u8]> {
+        self.0.get(&tag).map(Vec::as_slice)
+    }
+
+    pub fn text(&self, tag: u16) -> Option<&str> {
+        std::str::from_utf8(self.get(tag)?).ok()
+    }
+
+    /// Reads a whole-field signed varint.
+    pub fn number(&self, tag: u16) -> Option<i64> {
+        let mut r = Reader::new(self.get(tag)?);
+        let n = r.svarint().ok()?;
+        r.is_empty().then_some(n)
+    }
+
+    pub fn set(&mut self, tag: u16, value: impl Into<Vec<u8>>) -> &mut Self {
+        self.0.insert(tag, value.into());
+        self
+    }
+
+    pub fn set_number(&mut self, tag: u16, value: i64) -> &mut Self {
+        self.set(tag, Writer::new().svarint(value).finish())
+    }
+
+    /// Sets a field unless the value is absent or empty.
+    pub fn set_some(&mut self, tag: u16, value: Option<impl Into<Vec<u8>>>) -> &mut Self {
+        if let Some(value) = value.map(Into::into).filter(|v| !v.is_empty()) {
+            self.0.insert(tag, value);
+        }
+        self
+    }
+
+    pub fn remove(&mut self, tag: u16) -> Option<Vec<u8>> {
+        self.0.remove(&tag)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (u16, &[u8])> {
+        self.0.iter().map(|(t, v)| (*t, v.as_slice()))
+    }
+
+    /// Encodes as `{uvarint tag ‖ uvarint length ‖ bytes}` in ascending order of tag.
+    pub fn encode(&self, out: &mut Writer) {
+        for (tag, value) in &self.0 {
+            out.uvarint(u64::from(*tag)).prefixed(value);
+        }
+    }
+
+    /// Reads fields until the reader is empty. `value_bytes_max` bounds each value.
+    pub fn decode(r: &mut Reader<'_>, value_bytes_max: usize) -> Result<Self> {
+        let mut fields = BTreeMap::new();
+        let mut last = None;
+        while !r.is_empty() {
+            let tag = u16::try_from(r.uvarint()?).map_err(|_| Malformed::TooLong)?;
+            if last.is_some_and(|l| tag <= l) {
+                return Err(Malformed::NotCanonical);
+            }
+            if fields.len() == Self::COUNT_MAX {
+                return Err(Malformed::TooLong);
+            }
+            last = Some(tag);
+            fields.insert(tag, r.prefixed(value_bytes_max)?.to_vec());
+        }
+        Ok(Self(fields))
+    }
+
+    /// Encodes alone, for values nested in a field.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        self.encode(&mut w);
+        w.finish()
+    }
+
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        Self::decode(&mut Reader::new(bytes), bytes.len())
+    }
+}
