@@ -4,7 +4,9 @@
 //! `ids` → `crypto` → `event` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`; `merge` is a pure function over
 //! rows; `sources`, `archive` and `remote` are adapters at the edge.
 
+pub mod error;
 pub mod event;
 pub mod ids;
 pub mod merge;
+pub mod remote;
 pub mod sources;
