@@ -19,14 +19,38 @@ fn strip<'a>(stem: &'a str, before: &str) -> Option<&'a str> {
 }
 
 const BEFORE: &[&str] = &[
-    "WhatsApp Chat with ", "WhatsApp Chat - ", "WhatsApp-Chat mit ", "WhatsApp Chat mit ", "Chat de WhatsApp con ",
-    "Discussion WhatsApp avec ", "Chat WhatsApp con ", "Conversa do WhatsApp com ", "WhatsApp-chat met ",
-    "WhatsApp-gesprek met ", "Чат WhatsApp с контактом ", "Чат WhatsApp с ", "Чат WhatsApp з ", "Chat WhatsApp dengan ",
-    "دردشة واتساب مع ", "محادثة واتساب مع ", "Czat WhatsApp z ", "WhatsApp-chatt med ", "WhatsApp-chat med ",
-    "WhatsApp-keskustelu ", "WhatsApp chat s ", "Discuție WhatsApp cu ", "Trò chuyện WhatsApp với ",
+    "WhatsApp Chat with ",
+    "WhatsApp Chat - ",
+    "WhatsApp-Chat mit ",
+    "WhatsApp Chat mit ",
+    "Chat de WhatsApp con ",
+    "Discussion WhatsApp avec ",
+    "Chat WhatsApp con ",
+    "Conversa do WhatsApp com ",
+    "WhatsApp-chat met ",
+    "WhatsApp-gesprek met ",
+    "Чат WhatsApp с контактом ",
+    "Чат WhatsApp с ",
+    "Чат WhatsApp з ",
+    "Chat WhatsApp dengan ",
+    "دردشة واتساب مع ",
+    "محادثة واتساب مع ",
+    "Czat WhatsApp z ",
+    "WhatsApp-chatt med ",
+    "WhatsApp-chat med ",
+    "WhatsApp-keskustelu ",
+    "WhatsApp chat s ",
+    "Discuție WhatsApp cu ",
+    "Trò chuyện WhatsApp với ",
 ];
 
-const AFTER: &[&str] = &[" ile WhatsApp Sohbeti", " ile WhatsApp sohbeti", "とのWhatsAppチャット", "님과의 WhatsApp 대화", " के साथ WhatsApp चैट"];
+const AFTER: &[&str] = &[
+    " ile WhatsApp Sohbeti",
+    " ile WhatsApp sohbeti",
+    "とのWhatsAppチャット",
+    "님과의 WhatsApp 대화",
+    " के साथ WhatsApp चैट",
+];
 
 #[cfg(test)]
 mod tests {

@@ -89,7 +89,7 @@ impl Names {
         near.filter(|(_, c)| *c == ':').find_map(|(at, _)| {
             let name = rest.get(..at)?;
             let body = rest.get(at + 1..)?;
-            (self.lines(name) > 0).then_some((name, body))
+            (self.lines(name) > 0 && !body.starts_with(is_space)).then_some((name, body))
         })
     }
 

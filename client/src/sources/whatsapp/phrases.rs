@@ -48,6 +48,7 @@ pub(super) fn is_notice(folded: &str) -> bool {
     NOTICE_STARTS.iter().any(|start| folded.starts_with(start))
 }
 
+#[rustfmt::skip]
 const DELETED: &[&str] = &[
     "this message was deleted", "you deleted this message", "deleted this message",
     "diese nachricht wurde gelöscht", "du hast diese nachricht gelöscht", "sie haben diese nachricht gelöscht",
@@ -73,6 +74,7 @@ const DELETED: &[&str] = &[
     "این پیام حذف شد", "tin nhắn này đã bị xóa", "bạn đã xóa tin nhắn này", "mesej ini telah dipadamkan",
 ];
 
+#[rustfmt::skip]
 const EDITED: &[&str] = &[
     "this message was edited", "diese nachricht wurde bearbeitet", "se editó este mensaje", "este mensaje fue editado",
     "ce message a été modifié", "questo messaggio è stato modificato", "mensagem editada", "esta mensagem foi editada",
@@ -86,6 +88,7 @@ const EDITED: &[&str] = &[
     "این پیام ویرایش شد", "tin nhắn này đã được chỉnh sửa", "mesej ini telah disunting",
 ];
 
+#[rustfmt::skip]
 const ATTACHED: &[&str] = &[
     "attached", "file attached", "anhang", "angehängt", "datei angehängt", "adjunto", "archivo adjunto", "pièce jointe",
     "fichier joint", "joint", "allegato", "file allegato", "anexado", "anexo", "arquivo anexado", "ficheiro anexado",
@@ -98,16 +101,18 @@ const ATTACHED: &[&str] = &[
     "συνημμένο αρχείο", "csatolva", "csatolt fájl", "پیوست", "فایل پیوست شد", "đính kèm", "tệp đính kèm", "dilampirkan fail",
 ];
 
+#[rustfmt::skip]
 const OMITTED_STEMS: &[&str] = &[
-    "omitted", "weggelassen", "ausgelassen", "ausgeschlossen", "omitid", "omitted", "omis", "absent", "retiré", "manquant",
-    "non inclus", "omess", "esclus", "non incluso", "ocult", "não revelad", "weggelaten", "verwijderd", "dahil edilmedi",
+    "omitted", "weggelassen", "ausgelassen", "ausgeschlossen", "omitid", "omis", "absent", "retiré", "manquant",
+    "non inclus", "omess", "esclus", "ocult", "não revelad", "weggelaten", "verwijderd", "dahil edilmedi",
     "atlandı", "استبعاد", "محذوف", "لم يتم تضمين", "غير متضمن", "غير مضمن", "без медиафайлов", "отсутству", "пропущен",
     "не добавлен", "tidak disertakan", "dihilangkan", "dikecualikan", "छोड़", "के बिना", "शामिल नहीं", "pominięt", "utelämn",
-    "udelad", "udeladt", "utelatt", "jätett", "jätetty", "vynechán", "без медіа", "пропущено", "לא נכלל", "הושמט",
-    "含まれていません", "除外", "省略", "忽略", "略過", "제외", "생략", "omis", "παράλειψη", "εξαίρεση", "kihagyva", "hiányzó",
+    "udelad", "utelatt", "jätett", "vynechán", "без медіа", "לא נכלל", "הושמט",
+    "含まれていません", "除外", "省略", "忽略", "略過", "제외", "생략", "παράλειψη", "εξαίρεση", "kihagyva", "hiányzó",
     "حذف شد", "bỏ qua", "disingkirkan",
 ];
 
+#[rustfmt::skip]
 const ROLE_STEMS: &[(&str, Role)] = &[
     ("gif", Role::Gif),
     ("sticker", Role::Sticker), ("figurinha", Role::Sticker), ("çıkartma", Role::Sticker), ("стикер", Role::Sticker),
@@ -126,6 +131,7 @@ const ROLE_STEMS: &[(&str, Role)] = &[
     ("dokumen", Role::File), ("مستند", Role::File), ("दस्तावेज़", Role::File), ("media", Role::File), ("file", Role::File),
 ];
 
+#[rustfmt::skip]
 const CALL_STEMS: &[&str] = &[
     "voice call", "video call", "missed call", "group call", "sprachanruf", "videoanruf", "verpasster anruf",
     "llamada de voz", "videollamada", "llamada perdida", "appel vocal", "appel vidéo", "appel manqué", "chiamata vocale",
@@ -139,6 +145,7 @@ const CALL_STEMS: &[&str] = &[
     "apel video", "hanghívás", "videóhívás",
 ];
 
+#[rustfmt::skip]
 const POLL: &[&str] = &[
     "poll:", "umfrage:", "encuesta:", "sondage:", "sondaggio:", "enquete:", "sondagem:", "peiling:", "anket:", "опрос:",
     "استطلاع:", "استطلاع رأي:", "polling:", "jajak pendapat:", "पोल:", "ankieta:", "omröstning:", "afstemning:",
@@ -146,12 +153,14 @@ const POLL: &[&str] = &[
     "ψηφοφορία:", "szavazás:", "نظرسنجی:", "cuộc thăm dò ý kiến:", "undian:",
 ];
 
+#[rustfmt::skip]
 const LIVE_LOCATION_STEMS: &[&str] = &[
     "live location", "live-standort", "ubicación en tiempo real", "localisation en direct", "posizione in tempo reale",
     "posizione attuale", "localização em tempo real", "livelocatie", "live locatie", "canlı konum", "геоданные", "lokasi terkini",
     "الموقع المباشر",
 ];
 
+#[rustfmt::skip]
 const NOTICE_STARTS: &[&str] = &[
     "messages and calls are end-to-end encrypted", "messages to this chat and calls are now secured",
     "messages you send to this chat and calls are now secured", "messages to this group are now secured",
@@ -179,17 +188,33 @@ mod tests {
     #[test]
     fn omissions_in_the_promised_languages() {
         for text in [
-            "Media omitted", "Medien ausgeschlossen", "Medien ausgelassen", "Multimedia omitido", "Médias omis",
-            "Media omessi", "Mídia oculta", "Media weggelaten", "Medya dahil edilmedi", "تم استبعاد الوسائط",
-            "Без медиафайлов", "Media tidak disertakan",
+            "Media omitted",
+            "Medien ausgeschlossen",
+            "Medien ausgelassen",
+            "Multimedia omitido",
+            "Médias omis",
+            "Media omessi",
+            "Mídia oculta",
+            "Media weggelaten",
+            "Medya dahil edilmedi",
+            "تم استبعاد الوسائط",
+            "Без медиафайлов",
+            "Media tidak disertakan",
         ] {
             assert!(is_omission(&folded(text)), "{text}");
         }
         for (text, role) in [
-            ("image omitted", Role::Photo), ("Bild weggelassen", Role::Photo), ("Video omitido", Role::Video),
-            ("audio omis", Role::Voice), ("GIF esclusa", Role::Gif), ("figurinha omitida", Role::Sticker),
-            ("document weggelaten", Role::File), ("görüntü dahil edilmedi", Role::Photo), ("видео отсутствует", Role::Video),
-            ("stiker tidak disertakan", Role::Sticker), ("Contact card omitted", Role::Contact),
+            ("image omitted", Role::Photo),
+            ("Bild weggelassen", Role::Photo),
+            ("Video omitido", Role::Video),
+            ("audio omis", Role::Voice),
+            ("GIF esclusa", Role::Gif),
+            ("figurinha omitida", Role::Sticker),
+            ("document weggelaten", Role::File),
+            ("görüntü dahil edilmedi", Role::Photo),
+            ("видео отсутствует", Role::Video),
+            ("stiker tidak disertakan", Role::Sticker),
+            ("Contact card omitted", Role::Contact),
         ] {
             assert!(is_omission(&folded(text)), "{text}");
             assert_eq!(role_named(&folded(text)), Some(role), "{text}");
@@ -198,7 +223,8 @@ mod tests {
 
     #[test]
     fn deletions_are_no_omissions_of_files() {
-        for text in ["This message was deleted.", "Diese Nachricht wurde gelöscht.", "تم حذف هذه الرسالة"] {
+        for text in ["This message was deleted.", "Diese Nachricht wurde gelöscht.", "تم حذف هذه الرسالة"]
+        {
             assert!(is_deleted(&folded(text)), "{text}");
         }
     }

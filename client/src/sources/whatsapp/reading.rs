@@ -7,6 +7,7 @@ use std::io::{self, Read};
 use super::body::{self, Content, Hand, PLACE_ROLE};
 use super::header::Frame;
 use super::lines::{LINE_BYTES_MAX, Lines, PhysicalLine};
+use super::marks::is_mark;
 use super::media::{self, Media, Shelf};
 use super::names;
 use super::survey::Grammar;
@@ -40,7 +41,8 @@ pub(super) fn read(
     let hand = Hand { ios: grammar.frame == Frame::Bracket, marks: grammar.marks };
     let shelf = Shelf::new(files, chat_file);
     let senders = BTreeSet::new();
-    let mut reader = Reader { files, chat_file, grammar, hand, shelf, emit, sink, senders, report: ChatReport::default() };
+    let mut reader =
+        Reader { files, chat_file, grammar, hand, shelf, emit, sink, senders, report: ChatReport::default() };
     reader.run()?;
     let Reader { senders, mut report, .. } = reader;
     report.participants = senders.len() as u64;
@@ -105,7 +107,7 @@ impl Reader<'_, '_> {
                 }
             } else if let Some(open) = open.as_mut() {
                 open.extend(&line);
-            } else if !text.trim().is_empty() {
+            } else if text.chars().any(|c| !c.is_whitespace() && !is_mark(c)) {
                 open = Some(self.unheaded(&line));
             }
         }

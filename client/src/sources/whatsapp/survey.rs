@@ -16,6 +16,9 @@ const PATTERNS_MAX: usize = 64;
 /// two exports. Below, it is text that a person pasted.
 const JOINED_SHARE: u64 = 4;
 
+/// And this many at least: one pasted line is a large share of a short chat.
+const JOINED_LINES_MIN: u64 = 2;
+
 /// How a file is to be read.
 pub(super) struct Grammar {
     /// Accepted patterns with their order of fields; the file's own first.
@@ -126,7 +129,8 @@ fn others(seen: &[Seen], own: Pattern, answers: &Answers) -> Vec<(Pattern, DateO
     let mixes = own.frame == Frame::Bracket && own.year == YearPlace::First;
     let alike = |p: Pattern| p.seconds == own.seconds && p.year != YearPlace::Short;
     let others = seen.iter().filter(|s| s.pattern != own && s.pattern.frame == own.frame);
-    let accepted = others.filter(|s| s.lines.saturating_mul(JOINED_SHARE) >= all || (mixes && alike(s.pattern)));
+    let joined = |s: &Seen| s.lines >= JOINED_LINES_MIN && s.lines.saturating_mul(JOINED_SHARE) >= all;
+    let accepted = others.filter(|s| joined(s) || (mixes && alike(s.pattern)));
     accepted
         .map(|s| {
             let order = s.weighing.decide(s.pattern.year, s.pattern.separator, answers.date_order);

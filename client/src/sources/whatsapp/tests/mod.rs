@@ -1,0 +1,6 @@
+//! Exports written by hand, read as a whole.
+
+mod corpora;
+mod damage;
+mod lines;
+mod support;
