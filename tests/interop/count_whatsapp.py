@@ -121,8 +121,6 @@ def choose_order(heads, asked):
     orders = ["dmy", "mdy"] + (["ymd"] if len(heads[0]["c"]) == 2 else [])
     wrong = {o: sum(not valid(ymd(m, o)) for m in heads) for o in orders}
     orders = [o for o in orders if wrong[o] == min(wrong.values())]
-    if asked in orders:
-        return asked
     named = {o: 0 for o in orders}
     for m in heads:
         day = re.search(r"-(20\d{6})-WA|-[A-Z]+-(20\d\d-\d\d-\d\d)-", m["rest"])
@@ -131,6 +129,8 @@ def choose_order(heads, asked):
             for o in orders:
                 named[o] += "%04d%02d%02d" % ymd(m, o) == digits
     orders = [o for o in orders if named[o] == max(named.values())]
+    if asked in orders:
+        return asked
     back = {}
     for o in orders:
         times = [ymd(m, o) + clock(m) for m in heads if valid(ymd(m, o))]

@@ -87,8 +87,8 @@ impl Weighing {
         }
     }
 
-    /// Decides the order, or answers none where only a person can: by fields that cannot be a month, then by the
-    /// person's word, then by the days in media names, then by the fewest steps back in time.
+    /// Decides the order, or answers none where only a person can: by fields that cannot be a month and by
+    /// the days in media names, then by the person's word, then by the fewest steps back in time.
     pub fn decide(&self, year: YearPlace, separator: char, answer: Option<DateOrder>) -> Option<DateOrder> {
         let mut open: Vec<DateOrder> = match year {
             YearPlace::First => return Some(DateOrder::Ymd),
@@ -96,10 +96,10 @@ impl Weighing {
             YearPlace::Short => ORDERS.to_vec(),
         };
         self.keep_least(&mut open, |e| e.impossible);
+        self.keep_least(&mut open, |e| u64::MAX - e.named);
         if let Some(answer) = answer.filter(|a| open.contains(a)) {
             return Some(answer);
         }
-        self.keep_least(&mut open, |e| u64::MAX - e.named);
         self.keep_least(&mut open, |e| e.backward);
         // A short year first is so rare that it must be proven; and where dots part the fields, the day is first.
         if open.len() > 1 {

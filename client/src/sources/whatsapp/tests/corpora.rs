@@ -13,7 +13,7 @@ use sha2_010::{Digest, Sha256};
 
 use super::support::{Got, Memory, import};
 use crate::merge::{Class, Line};
-use crate::sources::{Answers, DateOrder};
+use crate::sources::{Answers, DateOrder, ImportError};
 
 fn corpora() -> Option<PathBuf> {
     static TOLD: Once = Once::new();
@@ -26,6 +26,9 @@ fn corpora() -> Option<PathBuf> {
     }
     folder
 }
+
+/// The one sample whose dates can be read in two ways.
+const ASKS: &str = "french-format-test.txt";
 
 fn load(path: &Path) -> Memory {
     let name = |p: &Path| p.file_name().unwrap().to_string_lossy().into_owned();
@@ -50,8 +53,13 @@ fn load(path: &Path) -> Memory {
 }
 
 fn read(path: &Path) -> Got {
-    let answers = Answers { date_order: Some(DateOrder::Dmy), ..Answers::default() };
-    import(&load(path), &answers).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+    let files = load(path);
+    let got = import(&files, &Answers::default());
+    if !path.ends_with(ASKS) {
+        return got.unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    }
+    assert!(matches!(got.err(), Some(ImportError::Undecided { .. })), "{ASKS} fits two orders");
+    import(&files, &Answers { date_order: Some(DateOrder::Dmy), ..Answers::default() }).unwrap()
 }
 
 /// The line's entry in the counter's hash: time, sender, shown text.
@@ -103,7 +111,8 @@ fn an_independent_counter_agrees_on_every_sample() {
     }
     paths.extend(fs::read_dir(corpora.join("pairs/whatsapp")).unwrap().map(|e| e.unwrap().path()));
     for path in &paths {
-        let run = Command::new("python3").arg(&counter).arg(path).args(["--date-order", "dmy"]).output().unwrap();
+        let answer: &[&str] = if path.ends_with(ASKS) { &["--date-order", "dmy"] } else { &[] };
+        let run = Command::new("python3").arg(&counter).arg(path).args(answer).output().unwrap();
         assert!(run.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&run.stderr));
         let theirs: Value = serde_json::from_slice(&run.stdout).unwrap();
         assert_eq!(counts(&read(path)), theirs, "{}", path.display());
@@ -125,9 +134,12 @@ fn identities_agree_between_exports_of_one_chat() {
         keys
     };
     let (ios, android) = (read("ios-us.v1.zip"), read("android-gb.v1.zip"));
-    assert_eq!(plain(&ios), plain(&android));
-    assert_eq!(plain(&ios), plain(&read("ios-de.v1.zip")));
-    assert_eq!(plain(&android), plain(&read("android-us.v1.zip")));
+    assert!(plain(&ios).len() > 300);
+    for (name, other) in [("gb", android), ("de", read("ios-de.v1.zip")), ("us", read("android-us.v1.zip"))] {
+        let differing = plain(&ios).into_iter().zip(plain(&other)).find(|(a, b)| a != b);
+        assert_eq!(differing, None, "{name}");
+        assert_eq!(plain(&ios).len(), plain(&other).len(), "{name}");
+    }
 
     let later: Vec<_> = read("ios-us.v2.zip").iter().map(key).collect();
     let gone = ios.iter().filter(|l| !later.contains(&key(l))).count();
