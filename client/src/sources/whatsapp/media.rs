@@ -96,8 +96,8 @@ fn attached_ios(body: &str, shelf: &Shelf, strict: bool) -> Option<(String, Vec<
     while let Some((before, after)) = rest.split_once('<') {
         caption.push_str(before);
         let marked = before.ends_with(LRM);
-        let token = after.split_once('>').and_then(|(inner, rest)| {
-            let (word, name) = inner.split_once(": ").filter(|_| !inner.contains('\n'))?;
+        let token = token_end(after).and_then(|(inner, rest)| {
+            let (word, name) = inner.split_once(": ")?;
             let told = phrases::is_attached(&folded(word)) || (marked && is_file_name(name));
             let known = shelf.path(name).is_some() || (told && (marked || !strict));
             known.then_some((name, rest))
@@ -117,6 +117,14 @@ fn attached_ios(body: &str, shelf: &Shelf, strict: bool) -> Option<(String, Vec<
     caption.push_str(rest);
     let caption = caption.trim_matches(|c| is_space(c) || c == '\n');
     (!found.is_empty()).then(|| (caption.to_owned(), found))
+}
+
+/// Splits at the `>` that ends a token. It is looked for nearby only: a body full of `<` must not be read once per `<`.
+fn token_end(after: &str) -> Option<(&str, &str)> {
+    const TOKEN_CHARS_MAX: usize = 320;
+    let (at, _) = after.char_indices().take(TOKEN_CHARS_MAX).find(|(_, c)| matches!(c, '>' | '\n'))?;
+    let (inner, rest) = after.split_at_checked(at)?;
+    Some((inner, rest.strip_prefix('>')?))
 }
 
 /// Takes the sign of a file left out of the export out of a body.

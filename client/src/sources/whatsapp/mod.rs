@@ -77,7 +77,7 @@ pub enum Platform {
 /// What a merge needs to know of an export before its lines.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
-    /// The chat's name by the person's word, else by the file's name.
+    /// The chat's name by the person's word, else by the file's name, else by the notice that begins an iPhone's export.
     pub label: Option<String>,
     /// Unit (local minute as ms) of the first line in the file.
     pub first_unit: i64,
@@ -110,7 +110,7 @@ impl<'f> Export<'f> {
         let grammar = survey::survey(files, &found.chat_file, answers)?;
         let ios = grammar.frame == header::Frame::Bracket;
         let facts = Facts {
-            label: answers.chat.clone().or_else(|| label(&found.chat_file)),
+            label: answers.chat.clone().or_else(|| label(&found.chat_file)).or_else(|| grammar.title.clone()),
             first_unit: grammar.first_unit,
             last_unit: grammar.latest - grammar.latest.rem_euclid(60_000),
             last_time: grammar.latest,

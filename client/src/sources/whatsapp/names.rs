@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::marks::{LRM, is_mark, is_space};
+use super::marks::{LRM, folded, is_mark, is_space};
+use super::phrases;
 
 /// A longer text before a colon is no name.
 pub(super) const NAME_BYTES_MAX: usize = 512;
@@ -110,6 +111,15 @@ fn at_colon(rest: &str) -> Option<(&str, &str)> {
         open.then_some((name, body.strip_prefix(is_space).unwrap_or(body)))
     });
     found.filter(|(name, _)| !clean(name).is_empty())
+}
+
+/// Takes the name out of a line that WhatsApp wrote about the chat itself (encryption, creation).
+pub(super) fn noticed(rest: &str) -> Option<String> {
+    let (name, body) = at_colon(rest)?;
+    let text = folded(body);
+    let other = phrases::is_omission(&text) || phrases::is_deleted(&text) || phrases::is_call(&text);
+    let notice = body.starts_with(LRM) && !body.contains('<') && !other && name.len() <= NAME_BYTES_MAX;
+    notice.then(|| clean(name))
 }
 
 /// The name as it enters ids: without direction marks and outer spaces, which one phone adds and another does not.

@@ -126,7 +126,6 @@ fn first_day() -> NaiveDate {
 
 /// Finds the day in a media name: `IMG-20240301-WA0005.jpg` or `00000005-PHOTO-2024-03-01-10-11-17.jpg`.
 fn media_day(text: &str) -> Option<NaiveDate> {
-    let text = text.get(..).filter(|t| t.is_ascii() || t.contains('-'))?;
     let android = text.split_once("-WA").and_then(|(before, _)| {
         let (_, digits) = before.rsplit_once('-')?;
         (digits.len() == 8).then(|| compact_day(digits)).flatten()

@@ -1,7 +1,7 @@
 //! Second pass over a chat file: its lines, one after the other, in bounded memory.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 
 use super::body::{self, Content, Hand, PLACE_ROLE};
@@ -13,7 +13,7 @@ use super::names;
 use super::survey::Grammar;
 use crate::event::{Attachment, Kind, Party, Precision, Presence, Row, Stamp, tag};
 use crate::merge::{Class, Line};
-use crate::sources::{ChatReport, Files, ImportError, Sink};
+use crate::sources::{ChatReport, FileTaken, Files, ImportError, Sink};
 
 /// A group has 1,024 members; a file that names far more people than ever shared one is not read.
 const SENDERS_MAX: usize = 65_536;
@@ -40,9 +40,9 @@ pub(super) fn read(
 ) -> Result<Reading, ImportError> {
     let hand = Hand { ios: grammar.frame == Frame::Bracket, marks: grammar.marks };
     let shelf = Shelf::new(files, chat_file);
-    let senders = BTreeSet::new();
+    let (senders, taken) = (BTreeSet::new(), HashMap::new());
     let mut reader =
-        Reader { files, chat_file, grammar, hand, shelf, emit, sink, senders, report: ChatReport::default() };
+        Reader { files, chat_file, grammar, hand, shelf, emit, sink, senders, taken, report: ChatReport::default() };
     reader.run()?;
     let Reader { senders, mut report, .. } = reader;
     report.participants = senders.len() as u64;
@@ -58,6 +58,8 @@ struct Reader<'r, 's> {
     emit: Emit<'r>,
     sink: Option<&'s mut dyn Sink>,
     senders: BTreeSet<String>,
+    /// Files handed over already, by path: a file that many messages name is read once.
+    taken: HashMap<String, FileTaken>,
     report: ChatReport,
 }
 
@@ -110,6 +112,9 @@ impl Reader<'_, '_> {
             } else if text.chars().any(|c| !c.is_whitespace() && !is_mark(c)) {
                 open = Some(self.unheaded(&line));
             }
+        }
+        if let Some(sink) = self.sink.as_mut() {
+            sink.advanced(lines.position().saturating_sub(told));
         }
         if let Some(mut last) = open {
             // What follows the last message's text is the file's end, not the message.
@@ -227,8 +232,13 @@ impl Reader<'_, '_> {
             attachment.presence = Presence::Present;
             return Ok(attachment);
         };
-        match take(self.files, path, &mut **sink)? {
+        let taken = match self.taken.get(path) {
+            Some(taken) => Ok(*taken),
+            None => take(self.files, path, &mut **sink)?,
+        };
+        match taken {
             Ok(taken) => {
+                self.taken.insert(path.clone(), taken);
                 attachment.presence = Presence::Present;
                 attachment.hash = Some(taken.hash);
                 attachment.size = Some(taken.bytes);
@@ -269,11 +279,7 @@ fn readable(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 /// Hands a file to the sink. A file that cannot be read is the inner error; what the sink cannot do stops the import.
-fn take(
-    files: &dyn Files,
-    path: &str,
-    sink: &mut dyn Sink,
-) -> Result<Result<crate::sources::FileTaken, io::Error>, ImportError> {
+fn take(files: &dyn Files, path: &str, sink: &mut dyn Sink) -> Result<Result<FileTaken, io::Error>, ImportError> {
     let inner = match files.open(path) {
         Ok(inner) => inner,
         Err(e) => return Ok(Err(e)),

@@ -5,7 +5,7 @@ use std::io;
 use super::header::{self, Frame, Head, Pattern, YearPlace};
 use super::lines::{Lines, PhysicalLine};
 use super::marks::LRM;
-use super::names::Names;
+use super::names::{self, Names};
 use super::order::{self, Weighing};
 use crate::sources::{Answers, DateOrder, Files, ImportError};
 
@@ -29,6 +29,8 @@ pub(super) struct Grammar {
     pub frame: Frame,
     pub seconds: bool,
     pub order: DateOrder,
+    /// What iPhones call the chat in the notice that begins a whole export: the group's or the other person's name.
+    pub title: Option<String>,
     /// Unit of the first line.
     pub first_unit: i64,
     /// Latest time of any line, with seconds where known.
@@ -52,6 +54,7 @@ struct Seen {
     weighing: Weighing,
     names: Names,
     marks: bool,
+    title: Option<String>,
 }
 
 /// Reads the whole file once.
@@ -78,12 +81,13 @@ pub(super) fn survey(files: &dyn Files, chat_file: &str, answers: &Answers) -> R
     };
     let pattern = own.pattern;
     let accepts = |s: &Seen| accepted.iter().any(|(p, _)| *p == s.pattern);
+    let title = own.title.clone();
     let marks = seen.iter().filter(|s| accepts(s)).any(|s| s.marks);
     let seconds = accepted.iter().any(|(p, _)| p.seconds);
     let own = seen.into_iter().find(|s| s.pattern == pattern);
     let mut names = own.map(|s| s.names).unwrap_or_default();
     names.settle();
-    Ok(Grammar { accepted, names, marks, frame: pattern.frame, seconds, order, first_unit, latest })
+    Ok(Grammar { accepted, names, marks, frame: pattern.frame, seconds, order, title, first_unit, latest })
 }
 
 fn read(mut lines: Lines<impl io::Read>) -> io::Result<Vec<Seen>> {
@@ -97,7 +101,14 @@ fn read(mut lines: Lines<impl io::Read>) -> io::Result<Vec<Seen>> {
             None if seen.len() == PATTERNS_MAX => continue,
             None => {
                 let (weighing, names) = (Weighing::default(), Names::default());
-                seen.push(Seen { pattern: head.pattern, lines: 0, weighing, names, marks: false });
+                seen.push(Seen {
+                    pattern: head.pattern,
+                    lines: 0,
+                    weighing,
+                    names,
+                    marks: false,
+                    title: names::noticed(head.rest),
+                });
                 seen.len() - 1
             }
         };

@@ -60,6 +60,22 @@ fn an_unreadable_attachment_does_not_stop_the_import() {
     assert_eq!((got.reading.report.missing, got.reading.report.present), (1, 0));
 }
 
+#[test]
+fn a_body_full_of_brackets_is_read_once() {
+    let chat = format!("[13.05.24, 09:00:00] Ana: {}", "<".repeat(1 << 19));
+    let got = text("_chat.txt", &chat);
+    assert_eq!(got.lines[0].normal.len(), 1 << 19);
+}
+
+#[test]
+fn a_file_that_many_messages_name_is_read_once() {
+    let chat = "13/05/24, 09:00 - Ana: IMG-20240513-WA0001.jpg (file attached)\n".repeat(50);
+    let files = Memory::one("c.txt", chat).with("IMG-20240513-WA0001.jpg", "x");
+    let got = import(&files, &Answers::default()).unwrap();
+    assert_eq!((got.reading.report.present, got.notes.files), (50, 1));
+    assert!(got.lines.iter().all(|l| l.row.attachments()[0].hash.is_some()));
+}
+
 /// Pieces that headers and bodies are made of, to be shuffled.
 fn soup() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![

@@ -3,4 +3,5 @@
 mod corpora;
 mod damage;
 mod lines;
+mod styles;
 mod support;

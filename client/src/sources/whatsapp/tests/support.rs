@@ -56,6 +56,8 @@ impl Files for Memory {
 pub(super) struct Notes {
     pub skipped: Vec<(String, String)>,
     pub advanced: u64,
+    /// How many files were taken.
+    pub files: u64,
 }
 
 impl Sink for Notes {
@@ -68,6 +70,7 @@ impl Sink for Notes {
     }
 
     fn file(&mut self, content: &mut dyn Read) -> Result<FileTaken, ImportError> {
+        self.files += 1;
         let mut bytes = Vec::new();
         content.read_to_end(&mut bytes)?;
         Ok(FileTaken { hash: *blake3::hash(&bytes).as_bytes(), bytes: bytes.len() as u64 })
