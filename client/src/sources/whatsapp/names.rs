@@ -15,6 +15,9 @@ const NAMES_MAX: usize = 65_536;
 /// merely likes to begin with "Note: " must not become another person.
 const LONG_NAME_LINES_MIN: u64 = 6;
 
+/// Every line is compared with each of these, so there cannot be many.
+const LONG_NAMES_MAX: usize = 64;
+
 /// A name with an odd number of quotation marks is believed when it wrote this many lines.
 const QUOTED_NAME_LINES_MIN: u64 = 10;
 
@@ -60,6 +63,7 @@ impl Names {
         };
         self.long = self.seen.iter().filter_map(long).collect();
         self.long.sort();
+        self.long.truncate(LONG_NAMES_MAX);
     }
 
     fn lines(&self, name: &str) -> u64 {

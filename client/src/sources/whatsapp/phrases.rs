@@ -17,12 +17,12 @@ pub(super) fn is_edited(folded: &str) -> bool {
 
 /// Whether a text says that a file was left out.
 pub(super) fn is_omission(folded: &str) -> bool {
-    folded.chars().count() <= 48 && OMITTED_STEMS.iter().any(|stem| folded.contains(stem))
+    folded.chars().count() <= 48 && OMITTED_STEMS.iter().any(|stem| has_word(folded, stem))
 }
 
 /// What kind of file a text speaks of, if it names one.
 pub(super) fn role_named(folded: &str) -> Option<Role> {
-    ROLE_STEMS.iter().find(|(stem, _)| folded.contains(stem)).map(|(_, role)| *role)
+    ROLE_STEMS.iter().find(|(stem, _)| has_word(folded, stem)).map(|(_, role)| *role)
 }
 
 pub(super) fn is_attached(folded: &str) -> bool {
@@ -46,6 +46,16 @@ pub(super) fn is_live_location(folded: &str) -> bool {
 /// Whether a body is the notice on encryption, which some exports put into a person's mouth.
 pub(super) fn is_notice(folded: &str) -> bool {
     NOTICE_STARTS.iter().any(|start| folded.starts_with(start))
+}
+
+/// Whether a word of the text starts with the stem: "promise" holds no "omis". Scripts that write no spaces between
+/// words are searched anywhere.
+fn has_word(text: &str, stem: &str) -> bool {
+    let spaceless = stem.starts_with(|c: char| c >= '\u{2e80}');
+    text.match_indices(stem).any(|(at, _)| {
+        let before = text.get(..at).and_then(|t| t.chars().next_back());
+        spaceless || !before.is_some_and(char::is_alphabetic)
+    })
 }
 
 #[rustfmt::skip]
@@ -219,6 +229,35 @@ mod tests {
             assert!(is_omission(&folded(text)), "{text}");
             assert_eq!(role_named(&folded(text)), Some(role), "{text}");
         }
+    }
+
+    #[test]
+    fn words_that_only_hold_a_stem_say_nothing() {
+        for text in ["video promise", "foto comisión", "image promesse"] {
+            assert!(!is_omission(&folded(text)), "{text}");
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn deletions_editions_and_attachments_in_the_promised_languages() {
+        let deleted = [
+            "You deleted this message", "Du hast diese Nachricht gelöscht.", "Se eliminó este mensaje.",
+            "Ce message a été supprimé", "Questo messaggio è stato eliminato.", "Mensagem apagada", "Dit bericht is verwijderd",
+            "Bu mesaj silindi", "تم حذف هذه الرسالة", "Сообщение удалено", "Pesan ini telah dihapus",
+        ];
+        let edited = [
+            "This message was edited", "Diese Nachricht wurde bearbeitet.", "Se editó este mensaje.",
+            "Ce message a été modifié", "Questo messaggio è stato modificato", "Mensagem editada", "Dit bericht is bewerkt",
+            "Bu mesaj düzenlendi", "تم تعديل هذه الرسالة", "Сообщение изменено", "Pesan ini diedit",
+        ];
+        let attached = [
+            "file attached", "Datei angehängt", "archivo adjunto", "fichier joint", "file allegato", "arquivo anexado",
+            "bestand bijgevoegd", "dosya ekli", "الملف مرفق", "файл добавлен", "file terlampir",
+        ];
+        assert!(deleted.iter().all(|t| is_deleted(&folded(t))));
+        assert!(edited.iter().all(|t| is_edited(&folded(t))));
+        assert!(attached.iter().all(|t| is_attached(&folded(t))));
     }
 
     #[test]
