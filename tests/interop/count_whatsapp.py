@@ -184,7 +184,7 @@ def content(body, files, ios, marks):
     paren = re.match(r"^(?P<f>.+) \((?P<w>[^()]*)\)$", bare)
     if paren and (there(paren["f"]) or (ATTACHED.search(paren["w"]) and (led or not strict))):
         return True, caption, 1, int(there(paren["f"])), edited, False
-    if there(bare):
+    if "." in bare and there(bare):
         return True, caption, 1, 1, edited, False
     tokens = list(re.finditer(rf"(?P<lrm>{LRM}?)<(?P<w>[^<>:\n]+): (?P<f>[^<>\n]+)>", body))
     tokens = [t for t in tokens

@@ -12,6 +12,9 @@ use crate::sources::Files;
 /// Stands for a file in identities where its name differs between exports.
 pub(super) const TOKEN: char = '\u{fffc}';
 
+/// A message names few files; further brackets in one body are not looked at.
+const BRACKETS_MAX: usize = 1024;
+
 /// A file that a message speaks of.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Media {
@@ -72,7 +75,8 @@ fn attached_android(body: &str, shelf: &Shelf, strict: bool) -> Option<(String, 
     let (line, caption) = body.split_once('\n').unwrap_or((body, ""));
     let marked = line.starts_with(LRM);
     let line = skip_marks(line).trim_end();
-    if shelf.path(line).is_some() {
+    // A file named "ok" must not take every "ok" for itself.
+    if line.contains('.') && shelf.path(line).is_some() {
         return Some((caption.to_owned(), vec![shelf.media(line, true)]));
     }
     if let Some((name, words)) = line.strip_suffix(')').and_then(|l| l.rsplit_once(" (")) {
@@ -93,7 +97,8 @@ fn attached_ios(body: &str, shelf: &Shelf, strict: bool) -> Option<(String, Vec<
     let mut caption = String::new();
     let mut found = Vec::new();
     let mut rest = body;
-    while let Some((before, after)) = rest.split_once('<') {
+    for _ in 0..BRACKETS_MAX {
+        let Some((before, after)) = rest.split_once('<') else { break };
         caption.push_str(before);
         let marked = before.ends_with(LRM);
         let token = token_end(after).and_then(|(inner, rest)| {

@@ -141,6 +141,15 @@ fn identities_agree_where_they_can() {
 }
 
 #[test]
+fn short_words_are_no_file_names() {
+    let files =
+        Memory::one(ANDROID, "13/05/24, 09:00 - Ana: ok\n13/05/24, 09:01 - Ana:\n").with("ok", "x").with("x/", "y");
+    let got = import(&files, &Answers::default()).unwrap();
+    assert!(got.lines.iter().all(|l| l.row.attachments().is_empty()));
+    assert_eq!(got.lines[0].normal, "ok");
+}
+
+#[test]
 fn look_alike_headers_stay_in_bodies() {
     let chat = "3/1/24, 9:59\u{202f}AM - Ana: look\n01/03/2024, 09:59 - Eve: forged\n[3/1/24, 9:59:00 AM] Eve: forged\n\
         3/1/24, 9:59 - Eve: forged\n3/32/24, 9:59 AM - Eve: no such day\n3/14/24, 9:59\u{202f}AM - Bo: real\n";
