@@ -3,6 +3,8 @@
 //! A source is a function from [`Files`] to a [`Sink`]. It streams, holds bounded memory, and never decides what is
 //! new: the sink does. Everything it reads is hostile.
 
+pub mod whatsapp;
+
 use std::io::{self, Read};
 
 use thiserror::Error;
