@@ -1,5 +1,7 @@
 //! Why the metadata store answers no.
 
+use std::sync::Arc;
+
 use proto::wire::ids::PackId;
 use thiserror::Error;
 
@@ -53,7 +55,7 @@ pub enum Refused {
 }
 
 /// Any failure of the metadata store.
-#[derive(Debug, Error)]
+#[derive(Debug, Error, Clone)]
 #[non_exhaustive]
 pub enum MetaError {
     #[error(transparent)]
@@ -68,7 +70,7 @@ pub enum MetaError {
     #[error("the database is damaged: {0}")]
     Damaged(&'static str),
     #[error("the database failed")]
-    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Database(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The store is stopping.
     #[error("the database is closed")]
     Closed,

@@ -5,6 +5,13 @@
 //! the transaction itself, so a revoked device's token ends with the ROSTER that revokes it.
 
 mod error;
+mod model;
+mod ops;
+mod run;
+mod sqlite;
+#[cfg(test)]
+mod suite;
+mod tables;
 mod types;
 
 use async_trait::async_trait;
@@ -15,6 +22,13 @@ use proto::wire::slot::AccountName;
 
 pub use crate::auth::token::Caller;
 pub use error::{MetaError, Refused, Result};
+pub use model::Model;
+pub use ops::gate::{GUESS_REFILL_MS, GUESSES_MAX};
+pub use ops::head::DROPPED_MS;
+pub use ops::pack::STAGED_MS;
+pub use ops::roster::FIRST_INCARNATION;
+pub use ops::sweep::SWEEP_DELAY_MS;
+pub use sqlite::Sqlite;
 pub use types::*;
 
 /// Everything the service keeps in rows.
@@ -58,8 +72,8 @@ pub trait Meta: Send + Sync + 'static {
     /// What the caller's device has staged and nothing pins yet.
     async fn staged(&self, caller: &Caller, now_ms: u64) -> Result<Vec<StagedPack>>;
 
-    /// Packs that were due an hour ago and may leave storage, at most `limit`.
-    async fn sweepable(&self, now_ms: u64, limit: usize) -> Result<Vec<DuePack>>;
+    /// Packs that were due an hour ago and may leave storage, a page at a time.
+    async fn sweepable(&self, now_ms: u64, after: Option<DuePlace>, limit: usize) -> Result<DuePage>;
     /// Removes a pack's row after its object is gone, and refunds it.
     async fn pack_swept(&self, pack: DuePack, now_ms: u64) -> Result<()>;
     /// Drops single-use values and guess budgets that say nothing any more.

@@ -8,7 +8,7 @@ use proto::wire::roster::SlotKind;
 use proto::wire::slot::AccountName;
 use proto::wire::tree::{Frontier, Hash};
 
-use super::{Invite, MirrorObject, Once, Result, SlotBytes, Totals};
+use super::{DuePlace, Invite, MirrorObject, Once, Result, SlotBytes, Totals};
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AccountRow {
@@ -168,6 +168,8 @@ pub trait Tables {
 
     fn slot(&mut self, account: &AccountId, kind: SlotKind) -> Result<Option<SlotBytes>>;
     fn put_slot(&mut self, account: &AccountId, slot: &SlotBytes) -> Result<()>;
+    /// Whose recovery slot has this name in the bucket.
+    fn slot_owner(&mut self, name: &[u8; 16]) -> Result<Option<AccountId>>;
 
     fn pack(&mut self, account: &AccountId, id: &PackId) -> Result<Option<PackRow>>;
     fn put_pack(&mut self, account: &AccountId, row: &PackRow) -> Result<()>;
@@ -194,13 +196,11 @@ pub trait Tables {
     fn remove_mirror(&mut self, account: &AccountId, object: &MirrorObject) -> Result<()>;
     /// By order of the work, then longest waiting first.
     fn mirror_rows(&mut self, limit: usize) -> Result<Vec<MirrorRow>>;
+    fn mirror_rows_of(&mut self, account: &AccountId) -> Result<Vec<MirrorRow>>;
     fn mirror_since(&mut self) -> Result<Option<u64>>;
 
     fn totals(&mut self) -> Result<Totals>;
 }
-
-/// A place in the order of due packs.
-pub type DuePlace = (u64, AccountId, PackId);
 
 /// The order of mirror work: secrets' slots, then who may write, then the head; what they replace goes last.
 pub fn mirror_rank(object: &MirrorObject) -> u8 {

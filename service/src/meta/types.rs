@@ -253,6 +253,17 @@ pub struct DuePack {
     pub id: PackId,
 }
 
+/// A place in the order of due packs: due time, account, pack.
+pub type DuePlace = (u64, AccountId, PackId);
+
+/// A page of packs that may leave storage.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DuePage {
+    pub packs: Vec<DuePack>,
+    /// Where the next page begins; nothing after the last.
+    pub next: Option<DuePlace>,
+}
+
 /// Objects beside packs that the bucket holds (`docs/format.md` §7).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum MirrorObject {

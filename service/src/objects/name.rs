@@ -39,7 +39,9 @@ impl ObjectName {
     pub fn parse(text: &str) -> Option<Self> {
         let (folder, leaf) = text.split_once('/')?;
         let plain = |s: &str| {
-            !s.is_empty() && s.len() <= 64 && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+            !s.is_empty()
+                && s.len() <= 64
+                && s.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         };
         (plain(folder) && plain(leaf)).then(|| Self { folder: folder.to_owned(), leaf: leaf.to_owned() })
     }

@@ -156,7 +156,8 @@ fn events(
 ) -> Result<()> {
     let clear = events_clear(new)?;
     if let Some(permit) = &clear.permit {
-        let holds = permit.verify(&account.id, &roster.verifying_key).is_ok() && permit.roster_version == roster.version;
+        let holds =
+            permit.verify(&account.id, &roster.verifying_key).is_ok() && permit.roster_version == roster.version;
         if !holds {
             return Err(Refused::BadRecord("its permit does not hold").into());
         }

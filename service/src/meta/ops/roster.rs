@@ -51,6 +51,8 @@ pub fn create_account(t: &mut dyn Tables, new: &NewAccount, now_ms: u64) -> Resu
         devices_max: new.devices_max,
     };
     place::check_seen(t, &account, &new.roster.record)?;
+    // The account's own row comes first: every other row belongs to it.
+    t.put_account(&account)?;
     install(t, &mut account, None, &clear, &new.roster, &new.slots, now_ms)
 }
 
@@ -185,6 +187,7 @@ fn install_slots(
         let bytes = given.iter().find(|g| g.kind == slot.kind);
         let bytes = bytes.ok_or(Refused::BadRecord("the bytes of its slots are not beside it"))?;
         check_slot(account, roster, slot, bytes)?;
+        check_slot_name(t, account, bytes)?;
         let old = t.slot(&account.id, slot.kind)?;
         t.put_slot(&account.id, bytes)?;
         mirror::note_slot(t, account, old.as_ref(), bytes, now_ms)?;
@@ -218,6 +221,15 @@ fn check_slot(account: &AccountRow, roster: &Roster, slot: &Slot, bytes: &SlotBy
         SlotKind::Recovery => bytes.credential.len() == 32 && bytes.slot_name.is_some(),
     };
     if prefix == expected && fits { Ok(()) } else { Err(bad().into()) }
+}
+
+/// Recovery slots of all accounts share one folder of the bucket: nobody may take a name that is another's.
+fn check_slot_name(t: &mut dyn Tables, account: &AccountRow, bytes: &SlotBytes) -> Result<()> {
+    let Some(name) = bytes.slot_name else { return Ok(()) };
+    match t.slot_owner(&name)? {
+        Some(owner) if owner != account.id => Err(Refused::BadRecord("the name of its recovery slot is taken").into()),
+        _ => Ok(()),
+    }
 }
 
 /// Takes one use of an invite; gives the quota it names.
