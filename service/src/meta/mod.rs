@@ -10,7 +10,7 @@ mod ops;
 mod run;
 mod sqlite;
 #[cfg(test)]
-mod suite;
+pub(crate) mod suite;
 mod tables;
 mod types;
 

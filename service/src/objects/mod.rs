@@ -8,6 +8,8 @@ mod memory;
 mod name;
 #[cfg(feature = "s3")]
 mod s3;
+#[cfg(test)]
+mod suite;
 
 use std::io;
 use std::ops::Range;

@@ -45,8 +45,12 @@ pub fn jobs(t: &mut dyn Tables, limit: usize) -> Result<Vec<MirrorJob>> {
     let rows = t.mirror_rows(limit)?;
     let mut jobs = Vec::with_capacity(rows.len());
     for MirrorRow { account, object, since_ms, stamp } in rows {
-        let content = content(t, &account, &object)?;
-        jobs.push(MirrorJob { account, object, content, stamp, since_ms });
+        match content(t, &account, &object) {
+            Ok(content) => jobs.push(MirrorJob { account, object, content, stamp, since_ms }),
+            // One account's damage keeps its own job waiting, which the queue's age shows, and nobody else's.
+            Err(MetaError::Damaged(_)) => {}
+            Err(e) => return Err(e),
+        }
     }
     Ok(jobs)
 }

@@ -1,11 +1,11 @@
 //! One suite for every store: what each rule accepts and refuses, written against the documents, with records made here
 //! by hand. Then the same random work on two stores, which must give equal answers.
 
-mod author;
+pub(crate) mod author;
 mod gates;
-mod heads;
+pub(crate) mod heads;
 mod logs;
-mod packs;
+pub(crate) mod packs;
 mod random;
 mod rosters;
 
