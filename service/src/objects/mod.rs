@@ -24,7 +24,7 @@ pub use folder::Folder;
 pub use memory::Memory;
 pub use name::ObjectName;
 #[cfg(feature = "s3")]
-pub use s3::{S3, S3Config};
+pub use s3::{S3, S3Config, S3Keys};
 
 /// The largest object: a pack of the top class.
 pub const OBJECT_BYTES_MAX: u64 = 8 << 20;
