@@ -8,7 +8,12 @@ pub mod config;
 pub mod env;
 pub mod limits;
 pub mod meta;
+pub mod mirror;
 pub mod objects;
+pub mod rpc;
+pub mod sweep;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 /// The product's name, as people and file names see it.
 pub const PRODUCT: &str = "chatkeepd";

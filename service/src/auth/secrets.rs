@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use proto::wire::context::PREFIX;
 use proto::wire::slot::{AccountName, Argon2Cost};
+use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
@@ -41,6 +42,8 @@ pub enum SecretsError {
 pub struct Secrets {
     pub opaque: Setup,
     pub tokens: TokenKeys,
+    /// A verifying key nobody can sign for, so that unknown names cost a verification too.
+    pub nobodys_key: [u8; 32],
     pretend: PretendKey,
 }
 
@@ -75,13 +78,38 @@ impl Secrets {
 
     fn new(opaque: Setup, tokens: TokenKeys) -> Self {
         let pretend = blake3::derive_key(&format!("{PREFIX}pretended credential"), &opaque.encode());
-        Self { opaque, tokens, pretend: PretendKey(pretend) }
+        let nobody = blake3::derive_key(&format!("{PREFIX}nobody's sign-in key"), &pretend);
+        let nobodys_key = ed25519_dalek::SigningKey::from_bytes(&nobody).verifying_key().to_bytes();
+        Self { opaque, tokens, nobodys_key, pretend: PretendKey(pretend) }
+    }
+
+    /// Makes the credential id of a registration: 16 random bytes, and 16 that bind them to the name.
+    ///
+    /// So nobody can register under the credential id of another account and evaluate that account's OPRF at the
+    /// price of his own guesses, and no row has to be kept between the two halves of a registration.
+    pub fn new_credential_id(&self, name: &AccountName, entropy: &dyn Entropy) -> [u8; 32] {
+        self.bound_id(name, &random(entropy))
+    }
+
+    /// Whether a credential id was made here for this name.
+    pub fn is_credential_id(&self, name: &AccountName, id: &[u8; 32]) -> bool {
+        let (fresh, _) = id.split_first_chunk().expect("32 bytes hold 16");
+        self.bound_id(name, fresh).ct_eq(id).into()
+    }
+
+    fn bound_id(&self, name: &AccountName, fresh: &[u8; 16]) -> [u8; 32] {
+        let mut out = [0; 32];
+        let (front, back) = out.split_at_mut(16);
+        front.copy_from_slice(fresh);
+        let mut hasher = blake3::Hasher::new_keyed(&self.pretend.0);
+        hasher.update(b"credential\0").update(fresh).update(name.as_str().as_bytes()).finalize_xof().fill(back);
+        out
     }
 
     pub fn pretend(&self, name: &AccountName) -> Pretended {
         let mut out = [0; 65];
         let mut hasher = blake3::Hasher::new_keyed(&self.pretend.0);
-        hasher.update(name.as_str().as_bytes()).finalize_xof().fill(&mut out);
+        hasher.update(b"unknown\0").update(name.as_str().as_bytes()).finalize_xof().fill(&mut out);
         let (credential_id, rest) = out.split_first_chunk().expect("65 bytes hold 32");
         let (guess_key, rest) = rest.split_first_chunk().expect("33 bytes hold 32");
         let large = rest.iter().all(|b| *b < u8::MAX / LARGE_ONE_IN);
@@ -162,6 +190,22 @@ mod tests {
             Secrets::load(&seed, &keys, &SystemEntropy),
             Err(SecretsError::Form { .. } | SecretsError::Read { .. })
         ));
+    }
+
+    #[test]
+    fn a_credential_id_belongs_to_one_name_and_one_service() {
+        let secrets = Secrets::fresh(&SystemEntropy);
+        let (ana, bob) = (AccountName::new("ana").unwrap(), AccountName::new("bob").unwrap());
+        let id = secrets.new_credential_id(&ana, &SystemEntropy);
+        assert!(secrets.is_credential_id(&ana, &id));
+        assert!(!secrets.is_credential_id(&bob, &id));
+        assert!(!Secrets::fresh(&SystemEntropy).is_credential_id(&ana, &id));
+        assert_ne!(id, secrets.new_credential_id(&ana, &SystemEntropy));
+        for bit in 0..256 {
+            let mut bent = id;
+            bent[bit / 8] ^= 1 << (bit % 8);
+            assert!(!secrets.is_credential_id(&ana, &bent));
+        }
     }
 
     #[test]
