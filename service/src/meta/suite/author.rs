@@ -132,7 +132,7 @@ impl Author {
             SlotKind::Recovery => vec![generation as u8; 32],
         };
         let mut slot_name = [generation as u8; 16];
-        slot_name[0] = self.account.0[0];
+        slot_name[..8].copy_from_slice(&self.account.0[..8]);
         let said = roster::Slot {
             kind,
             generation,
