@@ -74,12 +74,7 @@ impl Objects for Watched {
 }
 
 fn mirror(meta: &Arc<Model>, objects: &Arc<Watched>, now: u64) -> Mirror {
-    Mirror {
-        meta: meta.clone(),
-        objects: objects.clone(),
-        clock: Arc::new(Fixed(now)),
-        work: Arc::new(Notify::new()),
-    }
+    Mirror { meta: meta.clone(), objects: objects.clone(), clock: Arc::new(Fixed(now)), work: Arc::new(Notify::new()) }
 }
 
 /// Replaces the recovery slot without a new root.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
@@ -22,7 +22,7 @@ use super::{Content, Found, ObjectError, ObjectName, Objects, Result};
 
 /// Pieces a file is read in.
 const PIECE_BYTES: usize = 256 << 10;
-/// Pieces between a reader or sender and the disk.
+/// Pieces between a reader and the disk.
 const PIECES_WAITING: usize = 2;
 /// Where files lie until they are whole.
 const UNFINISHED: &str = ".unfinished";
@@ -191,28 +191,31 @@ fn same_content(a: &mut File, b: &mut File) -> io::Result<bool> {
     }
 }
 
-/// Writes pieces as they come; gives the file when the sender is done and the length is right.
-fn receive(mut unfinished: Unfinished, length: u64, mut pieces: mpsc::Receiver<Bytes>) -> Result<Unfinished> {
-    let mut received = 0u64;
-    while let Some(piece) = pieces.blocking_recv() {
-        received += piece.len() as u64;
-        if received > length {
-            return Err(ObjectError::WrongLength);
-        }
-        unfinished.file.write_all(&piece).map_err(storage)?;
-    }
-    if received == length { Ok(unfinished) } else { Err(ObjectError::WrongLength) }
+/// Adds what has come to the file. A thread is held for the write alone, never while a sender is awaited: slow senders
+/// must not use up the threads that everybody shares.
+async fn add(mut unfinished: Unfinished, waiting: BytesMut) -> Result<Unfinished> {
+    blocking(move || {
+        unfinished.file.write_all(&waiting).map_err(storage)?;
+        Ok(unfinished)
+    })
+    .await
 }
 
-fn send(mut file: File, range: Range<u64>, pieces: mpsc::Sender<io::Result<Bytes>>) {
+/// Sends a range of the file on, piece by piece; a reader that goes away ends the reading.
+async fn send(mut file: File, range: Range<u64>, pieces: mpsc::Sender<io::Result<Bytes>>) {
     let mut left = range.end - range.start;
     while left > 0 {
-        let mut piece = vec![0; left.min(PIECE_BYTES as u64) as usize];
-        left -= piece.len() as u64;
-        let piece = file.read_exact(&mut piece).map(|()| Bytes::from(piece));
+        let length = left.min(PIECE_BYTES as u64);
+        left -= length;
+        let read = tokio::task::spawn_blocking(move || {
+            let mut piece = vec![0; length as usize];
+            let read = file.read_exact(&mut piece).map(|()| Bytes::from(piece));
+            (file, read)
+        });
+        let Ok((same, piece)) = read.await else { return };
+        file = same;
         let failed = piece.is_err();
-        // A reader that went away ends the reading.
-        if pieces.blocking_send(piece).is_err() || failed {
+        if pieces.send(piece).await.is_err() || failed {
             return;
         }
     }
@@ -227,30 +230,24 @@ impl Objects for Folder {
 
     async fn put_stream(&self, name: &ObjectName, length: u64, mut content: Content) -> Result<()> {
         let name = name.clone();
-        let (pieces, received) = mpsc::channel(PIECES_WAITING);
-        // Tells "all pieces came" from "the sender's stream broke off": both close the channel.
-        let (whole, is_whole) = tokio::sync::oneshot::channel();
-        let writing = self.run(move |place| {
-            let unfinished = receive(place.begin()?, length, received)?;
-            match is_whole.blocking_recv() {
-                Ok(()) => place.finish(&name, unfinished),
-                Err(_) => Err(ObjectError::WrongLength),
+        let mut unfinished = self.run(Place::begin).await?;
+        let (mut received, mut waiting) = (0u64, BytesMut::new());
+        while let Some(piece) = content.next().await {
+            let piece = piece.map_err(ObjectError::Interrupted)?;
+            received += piece.len() as u64;
+            if received > length {
+                return Err(ObjectError::WrongLength);
             }
-        });
-        let feeding = async move {
-            while let Some(piece) = content.next().await {
-                let piece = piece.map_err(ObjectError::Interrupted)?;
-                if pieces.send(piece).await.is_err() {
-                    // The writer ended early and says why.
-                    return Ok(());
-                }
+            waiting.extend_from_slice(&piece);
+            if waiting.len() >= PIECE_BYTES {
+                unfinished = add(unfinished, std::mem::take(&mut waiting)).await?;
             }
-            // A writer that ended early says why itself.
-            let _ended = whole.send(());
-            Ok(())
-        };
-        let (written, fed) = tokio::join!(writing, feeding);
-        fed.and(written)
+        }
+        if received != length {
+            return Err(ObjectError::WrongLength);
+        }
+        let unfinished = add(unfinished, waiting).await?;
+        self.run(move |place| place.finish(&name, unfinished)).await
     }
 
     async fn get(&self, name: &ObjectName, range: Option<Range<u64>>) -> Result<Content> {
@@ -264,7 +261,7 @@ impl Objects for Folder {
             })
             .await?;
         let (pieces, receiver) = mpsc::channel(PIECES_WAITING);
-        tokio::task::spawn_blocking(move || send(file, range, pieces));
+        tokio::spawn(send(file, range, pieces));
         Ok(Box::pin(ReceiverStream::new(receiver)))
     }
 

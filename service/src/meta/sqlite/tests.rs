@@ -121,7 +121,12 @@ async fn many_accounts_share_a_commit_and_none_anothers_failure() {
             }
             let new: NewRecord = author.sign(0, draft);
             let (store, caller) = (store.clone(), author.caller(0));
-            waiting.push((at, bad, new.clone(), tokio::spawn(async move { store.append(&caller, vec![new], T0).await })));
+            waiting.push((
+                at,
+                bad,
+                new.clone(),
+                tokio::spawn(async move { store.append(&caller, vec![new], T0).await }),
+            ));
         }
         for (at, bad, new, done) in waiting {
             match done.await.unwrap() {

@@ -140,11 +140,19 @@ pub async fn a_drop_waits_for_another_device(store: &dyn Meta) {
     author.append(store, 1, agreeing(&author, 1), T0).await;
     assert_eq!(sweepable(at).await, 1);
     // And not before the head is in the bucket.
-    author.append(store, 0, {
-        let mut draft = author.draft(0, proto::wire::header::RecordKind::Head, &author.next_head().encode(), 256);
-        draft.header.agreed = 2;
-        author.sign(0, draft)
-    }, T0).await;
+    author
+        .append(
+            store,
+            0,
+            {
+                let mut draft =
+                    author.draft(0, proto::wire::header::RecordKind::Head, &author.next_head().encode(), 256);
+                draft.header.agreed = 2;
+                author.sign(0, draft)
+            },
+            T0,
+        )
+        .await;
     assert_eq!(sweepable(at).await, 0);
     mirrored(store).await;
     assert_eq!(sweepable(at).await, 1);

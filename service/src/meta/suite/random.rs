@@ -75,8 +75,14 @@ struct Pair {
 /// Does the same on both stores, holds the answers equal, and gives one of them.
 macro_rules! both {
     ($pair:expr, $store:ident => $call:expr) => {{
-        let one = { let $store: &dyn Meta = &$pair.model; $call.await };
-        let two = { let $store: &dyn Meta = &$pair.sqlite; $call.await };
+        let one = {
+            let $store: &dyn Meta = &$pair.model;
+            $call.await
+        };
+        let two = {
+            let $store: &dyn Meta = &$pair.sqlite;
+            $call.await
+        };
         assert_eq!(said(&one), said(&two));
         one
     }};
