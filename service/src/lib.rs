@@ -10,6 +10,7 @@ pub mod limits;
 pub mod meta;
 pub mod mirror;
 pub mod objects;
+pub mod ops;
 pub mod rpc;
 pub mod sweep;
 #[cfg(feature = "testkit")]

@@ -91,6 +91,7 @@ impl Accounts for AccountsRpc {
         let outcome = if placed.is_ok() { "created" } else { "refused" };
         metrics::counter!("chatkeepd_registrations_total", "outcome" => outcome).increment(1);
         let placed = placed.map_err(of_meta)?;
+        state.mirror_work.notify_one();
         let answer = v1::RegisterFinishResponse { index: placed.index, server_time_ms: placed.server_time_ms };
         Ok(Response::new(answer))
     }

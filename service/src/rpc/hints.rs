@@ -42,7 +42,8 @@ impl Hints {
         }
     }
 
-    pub fn watchers(&self) -> usize {
+    #[cfg(test)]
+    fn watchers(&self) -> usize {
         self.lock().values().map(watch::Sender::receiver_count).sum()
     }
 

@@ -8,12 +8,12 @@ use std::task::{Context, Poll};
 use proto::v1::accounts_server::AccountsServer;
 use proto::v1::vault_server::VaultServer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Notify;
 use tokio_stream::Stream;
 use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
 use super::accounts::AccountsRpc;
-use super::hints::Hints;
 use super::state::{Settings, State};
 use super::vault::VaultRpc;
 use crate::auth::secrets::Secrets;
@@ -70,8 +70,9 @@ impl Service {
         self.server().serve_with_incoming_shutdown(incoming, stop).await
     }
 
-    pub fn hints(&self) -> Arc<Hints> {
-        self.state.hints.clone()
+    /// Told when a commit may have queued work for the mirror.
+    pub fn mirror_work(&self) -> Arc<Notify> {
+        self.state.mirror_work.clone()
     }
 
     fn server(

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
 
@@ -88,6 +88,8 @@ pub struct State {
     pub media: Arc<Semaphore>,
     pub guesses: NetworkLimit,
     pub signed: NetworkLimit,
+    /// Tells the mirror that a commit may have queued work.
+    pub mirror_work: Arc<Notify>,
     /// Ends streams when the service stops.
     pub stopping: tokio::sync::watch::Sender<bool>,
 }
@@ -112,6 +114,7 @@ impl State {
             media: Arc::new(Semaphore::new(MEDIA_AT_ONCE_MAX)),
             guesses: NetworkLimit::new(settings.auth_per_minute),
             signed: NetworkLimit::new(settings.auth_per_minute.saturating_mul(SIGNED_PER_AUTH)),
+            mirror_work: Arc::default(),
             stopping: tokio::sync::watch::Sender::new(false),
             settings,
         }

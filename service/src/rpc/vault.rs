@@ -7,6 +7,7 @@ use bytes::Bytes;
 use proto::v1;
 use proto::v1::refusal::Reason;
 use proto::v1::vault_server::Vault;
+use proto::wire::header::RecordKind;
 use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
@@ -127,6 +128,7 @@ impl State {
         let appended = self.meta.append_roster(roster, slots, self.now_ms()).await.map_err(of_meta)?;
         if appended.grew {
             self.hints.grew(&account, appended.size, true);
+            self.mirror_work.notify_one();
         }
         Ok(answers::appended(appended))
     }
@@ -134,10 +136,14 @@ impl State {
     async fn append_batch(&self, caller: &Caller, records: Vec<NewRecord>) -> Result<v1::AppendResponse, Status> {
         // A record without a body is a sign of life: it wakes nobody, unless its device leaves.
         let leaves = records.iter().any(|r| r.record.header.is_last());
+        let has_head = records.iter().any(|r| r.record.header.kind == RecordKind::Head);
         let wakes = leaves || records.iter().any(|r| !r.body.is_empty());
         let appended = self.meta.append(caller, records, self.now_ms()).await.map_err(of_meta)?;
         if appended.grew && wakes {
             self.hints.grew(&caller.account, appended.size, leaves);
+        }
+        if appended.grew && has_head {
+            self.mirror_work.notify_one();
         }
         Ok(answers::appended(appended))
     }
