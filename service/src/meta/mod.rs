@@ -23,6 +23,7 @@ use proto::wire::slot::AccountName;
 pub use crate::auth::token::Caller;
 pub use error::{MetaError, Refused, Result};
 pub use model::Model;
+pub use ops::admin::usable;
 pub use ops::gate::{GUESS_REFILL_MS, GUESSES_MAX};
 pub use ops::head::DROPPED_MS;
 pub use ops::pack::STAGED_MS;

@@ -176,7 +176,7 @@ fn events(
 
 /// Bodies above the head's covered size are limited, or an account that never folds would fill the database.
 fn tail_allowance(account: &AccountRow, new: &NewRecord, brings_no_pack: bool) -> Result<()> {
-    let tail = account.body_bytes - account.head.as_ref().map_or(0, |h| h.covered_bytes);
+    let tail = account.body_bytes.saturating_sub(account.head.as_ref().map_or(0, |h| h.covered_bytes));
     let allowed = TAIL_ALLOWANCE_BYTES + if brings_no_pack { TEXT_ALLOWANCE_BYTES } else { 0 };
     let needed = new.body.len() as u64;
     if needed > 0 && tail + needed > allowed {

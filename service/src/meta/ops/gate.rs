@@ -57,7 +57,7 @@ pub fn spend_guess(t: &mut dyn Tables, key: &[u8; 32], now_ms: u64) -> Result<()
     row.since_ms = if row.spent == 0 { row.since_ms.max(now_ms) } else { row.since_ms + refills * GUESS_REFILL_MS };
     if row.spent >= GUESSES_MAX {
         let waited = now_ms.saturating_sub(row.since_ms);
-        return Err(Refused::GuessesSpent { retry_after_ms: GUESS_REFILL_MS - waited }.into());
+        return Err(Refused::GuessesSpent { retry_after_ms: GUESS_REFILL_MS.saturating_sub(waited) }.into());
     }
     row.spent += 1;
     t.put_guess(key, row)

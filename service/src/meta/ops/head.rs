@@ -138,7 +138,7 @@ fn release(
         row.pin = None;
         row.dropped = Some(by);
         // A pack that was due already keeps its earlier time.
-        row.due_ms = Some(row.due_ms.unwrap_or(u64::MAX).min(now_ms + DROPPED_MS));
+        row.due_ms = Some(row.due_ms.unwrap_or(u64::MAX).min(now_ms.saturating_add(DROPPED_MS)));
         t.put_pack(&account.id, &row)?;
     }
     if gone.is_empty() { Ok(()) } else { Err(Refused::PackGone(gone).into()) }

@@ -41,7 +41,7 @@ pub fn reserve(t: &mut dyn Tables, caller: &Caller, new: NewPack, now_ms: u64) -
         last_day: new.last_day,
         device: caller.device,
         whole: false,
-        due_ms: Some(now_ms + STAGED_MS),
+        due_ms: Some(now_ms.saturating_add(STAGED_MS)),
         pin: None,
         in_head: false,
         dropped: None,
@@ -71,7 +71,7 @@ fn again(
     if row.device != caller.device {
         return Err(Refused::PackConflict.into());
     }
-    row.due_ms = Some(now_ms + STAGED_MS);
+    row.due_ms = Some(now_ms.saturating_add(STAGED_MS));
     t.put_pack(&account.id, &row)?;
     Ok(Reserved::Send)
 }

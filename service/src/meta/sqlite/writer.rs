@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::mpsc;
 
 use super::rows::Rows;
@@ -52,7 +52,7 @@ fn commit(connection: &Connection, jobs: Vec<Job>) {
 
 /// Collects the replies of all requests begun; those not begun are dropped, which their askers see as a closed store.
 fn transact(connection: &Connection, jobs: Vec<Job>, replies: &mut Vec<Reply>) -> Result<()> {
-    let transaction = connection.unchecked_transaction().map_err(failed)?;
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate).map_err(failed)?;
     for job in jobs {
         step(connection, "SAVEPOINT request")?;
         let Outcome { failure, reply } = job(&mut Rows(connection));
