@@ -3,6 +3,7 @@
 //! Everything from outside comes in through a trait or a value: clock and randomness ([`env`]), rows ([`meta`]),
 //! objects ([`objects`]), connections (a stream of IO objects given to `rpc::Service::serve`).
 
+pub mod admin;
 pub mod auth;
 pub mod config;
 pub mod env;

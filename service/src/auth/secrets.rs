@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use proto::wire::context::PREFIX;
+use proto::wire::ids::AccountId;
 use proto::wire::slot::{AccountName, Argon2Cost};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
@@ -25,6 +26,7 @@ const PREVIOUS_LINE: &str = "previous";
 pub const ARGON2_DEFAULT: Argon2Cost = Argon2Cost { memory_kib: 64 << 10, passes: 3, lanes: 1 };
 /// The cost people choose when all their devices are large.
 pub const ARGON2_LARGE: Argon2Cost = Argon2Cost { memory_kib: 256 << 10, passes: 3, lanes: 1 };
+const LOG_LABEL_CHARACTERS: usize = 12;
 /// One unknown name in this many claims the larger cost.
 const LARGE_ONE_IN: u8 = 16;
 
@@ -106,6 +108,13 @@ impl Secrets {
         out
     }
 
+    /// What logs call an account on one day: enough to follow it through a day's lines, and no further.
+    pub fn log_label(&self, account: &AccountId, day: u64) -> String {
+        let mut hasher = blake3::Hasher::new_keyed(&self.pretend.0);
+        hasher.update(b"log label\0").update(&account.0).update(&day.to_le_bytes());
+        hasher.finalize().to_hex().chars().take(LOG_LABEL_CHARACTERS).collect()
+    }
+
     pub fn pretend(&self, name: &AccountName) -> Pretended {
         let mut out = [0; 65];
         let mut hasher = blake3::Hasher::new_keyed(&self.pretend.0);
@@ -166,7 +175,7 @@ mod tests {
     use super::*;
     use crate::auth::token::Caller;
     use crate::env::SystemEntropy;
-    use proto::wire::ids::{AccountId, DeviceId};
+    use proto::wire::ids::DeviceId;
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
@@ -206,6 +215,16 @@ mod tests {
             bent[bit / 8] ^= 1 << (bit % 8);
             assert!(!secrets.is_credential_id(&ana, &bent));
         }
+    }
+
+    #[test]
+    fn log_labels_hold_for_a_day() {
+        let secrets = Secrets::fresh(&SystemEntropy);
+        let label = |account: u8, day| secrets.log_label(&AccountId([account; 32]), day);
+        assert_eq!(label(1, 7), label(1, 7));
+        assert_ne!(label(1, 7), label(1, 8));
+        assert_ne!(label(1, 7), label(2, 7));
+        assert_eq!(label(1, 7).len(), LOG_LABEL_CHARACTERS);
     }
 
     #[test]

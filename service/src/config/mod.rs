@@ -286,6 +286,11 @@ impl Config {
         self.data_dir.with_file_name(name)
     }
 
+    /// How long running calls may go on after the service was told to stop.
+    pub fn shutdown_grace(&self) -> std::time::Duration {
+        self.ops.shutdown_grace.0
+    }
+
     /// The name sign-ins are bound to.
     pub fn server_name(&self) -> String {
         self.public_url.as_deref().and_then(host_of).unwrap_or("localhost").to_owned()

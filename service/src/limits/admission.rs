@@ -117,16 +117,36 @@ impl Admission {
         if let Some(place) = now(both.as_mut()) {
             return place.map(|p| Place(Some(p))).map_err(|_| class.retry_after());
         }
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= class.part_of(self.queue) {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
+        // Counted by a guard: whoever hangs up while waiting leaves the queue too.
+        let waiting = Waiting::join(&self.waiting);
+        if waiting.before >= class.part_of(self.queue) {
             return Err(class.retry_after());
         }
-        let waited = tokio::time::timeout(self.patience, both).await;
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
-        match waited {
+        match tokio::time::timeout(self.patience, both).await {
             Ok(Ok(place)) => Ok(Place(Some(place))),
             _ => Err(class.retry_after()),
         }
+    }
+}
+
+/// A place in the queue, until dropped.
+struct Waiting<'a> {
+    queue: &'a AtomicUsize,
+    before: usize,
+}
+
+impl<'a> Waiting<'a> {
+    fn join(queue: &'a AtomicUsize) -> Self {
+        let before = queue.fetch_add(1, Ordering::Relaxed);
+        metrics::gauge!("chatkeepd_admission_queue_depth").increment(1);
+        Self { queue, before }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.queue.fetch_sub(1, Ordering::Relaxed);
+        metrics::gauge!("chatkeepd_admission_queue_depth").decrement(1);
     }
 }
 
@@ -143,7 +163,11 @@ fn now<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
 pub struct AdmissionLayer {
     pub admission: Arc<Admission>,
     pub entropy: Arc<dyn Entropy>,
+    pub label: Label,
 }
+
+/// What logs call the account of a call with these headers; nothing where the call proves none.
+pub type Label = Arc<dyn Fn(&http::HeaderMap) -> Option<String> + Send + Sync>;
 
 impl<S> Layer<S> for AdmissionLayer {
     type Service = Admitting<S>;
@@ -179,11 +203,11 @@ where
         let layer = self.layer.clone();
         Box::pin(async move {
             let clock = Stopwatch::start();
-            let about = About::of(&request, layer.entropy.as_ref());
+            let about = About::of(&request, &layer);
             if let Some(network) = about.network {
                 request.extensions_mut().insert(network);
             }
-            metrics::gauge!("chatkeepd_rpc_in_flight").increment(1);
+            let running = Running::begin();
             let answer = match layer.admission.enter(about.class).await {
                 Ok(place) => {
                     metrics::histogram!("chatkeepd_admission_wait_seconds").record(clock.elapsed());
@@ -196,9 +220,25 @@ where
                     Ok(busy("the service is busy", retry_after).into_http())
                 }
             };
-            metrics::gauge!("chatkeepd_rpc_in_flight").decrement(1);
+            drop(running);
             answer.map(|response| about.finish(response, clock.elapsed()))
         })
+    }
+}
+
+/// A call that is counted as running until it ends or its caller hangs up.
+struct Running;
+
+impl Running {
+    fn begin() -> Self {
+        metrics::gauge!("chatkeepd_rpc_in_flight").increment(1);
+        Self
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        metrics::gauge!("chatkeepd_rpc_in_flight").decrement(1);
     }
 }
 
@@ -212,18 +252,20 @@ struct About {
     class: Class,
     rpc: String,
     network: Option<Network>,
+    acct: String,
 }
 
 impl About {
-    fn of(request: &Request<Body>, entropy: &dyn Entropy) -> Self {
+    fn of(request: &Request<Body>, layer: &AdmissionLayer) -> Self {
         let peer = request.extensions().get::<Peer>().copied().unwrap_or_default();
         let forwarded_for = request.headers().get("x-forwarded-for").and_then(|v| v.to_str().ok());
         let class = Class::of_path(request.uri().path());
         Self {
-            id: format!("{:016x}", u64::from_le_bytes(random(entropy))),
+            id: format!("{:016x}", u64::from_le_bytes(random(layer.entropy.as_ref()))),
             class,
             rpc: rpc_name(request.uri().path()),
             network: Network::of_call(&peer, forwarded_for),
+            acct: (layer.label)(request.headers()).unwrap_or_default(),
         }
     }
 
@@ -243,7 +285,8 @@ impl About {
         let peer = self.network.map(|n| n.to_string()).unwrap_or_default();
         if self.class != Class::Probe {
             let duration_s = took.as_secs_f64();
-            tracing::info!(event = "rpc", request_id = self.id, rpc = self.rpc, code = shown, duration_s, peer);
+            let acct = self.acct;
+            tracing::info!(event = "rpc", request_id = self.id, rpc = self.rpc, code = shown, duration_s, acct, peer);
         }
         response
     }
@@ -315,6 +358,17 @@ mod tests {
         let _place = admission.enter(Class::SignIn).await.ok().unwrap();
         assert!(admission.enter(Class::SignIn).await.is_err());
         assert_eq!(clock.elapsed(), Duration::from_secs(4), "patience ended");
+        assert_eq!(admission.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_hangs_up_while_waiting_leaves_the_queue() {
+        let admission = Admission::new(1, 4, Duration::from_secs(3));
+        let _place = admission.enter(Class::SignIn).await.ok().unwrap();
+        for _ in 0..20 {
+            let waited = tokio::time::timeout(Duration::from_millis(1), admission.enter(Class::SignIn)).await;
+            assert!(waited.is_err(), "still waiting, not refused");
+        }
         assert_eq!(admission.waiting.load(Ordering::Relaxed), 0);
     }
 

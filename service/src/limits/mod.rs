@@ -4,7 +4,7 @@ mod admission;
 mod fairness;
 mod network;
 
-pub use admission::{Admission, AdmissionLayer, Class};
+pub use admission::{Admission, AdmissionLayer, Class, Label};
 pub use fairness::{Fairness, Share};
 pub use network::{Network, NetworkLimit, Peer};
 

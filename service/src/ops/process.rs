@@ -56,7 +56,8 @@ mod tests {
 
     #[test]
     fn stat_is_read_whatever_the_name() {
-        let line = "7 (a) b) (c) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 9 0 12345 8192000 300 18446744073709551615";
+        let line =
+            "7 (a) b) (c) S 1 7 7 0 -1 4194560 100 0 0 0 250 50 0 0 20 0 9 0 12345 8192000 300 18446744073709551615";
         let facts = parse(line, 100, 4096).unwrap();
         assert_eq!((facts.cpu_seconds, facts.threads), (3.0, 9));
         assert_eq!((facts.virtual_bytes, facts.resident_bytes), (8_192_000, 300 * 4096));

@@ -115,7 +115,9 @@ async fn answer(
             let ready = status.ready().await;
             let code = if ready.is_ready() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
             match verbose {
-                true => plain(code, "application/json", json!({"ready": ready.is_ready(), "checks": ready}).to_string()),
+                true => {
+                    plain(code, "application/json", json!({"ready": ready.is_ready(), "checks": ready}).to_string())
+                }
                 false => plain(code, "text/plain", if ready.is_ready() { "ok\n" } else { "not ready\n" }),
             }
         }
@@ -124,7 +126,8 @@ async fn answer(
             None => plain(StatusCode::NOT_FOUND, "text/plain", "metrics are not kept\n"),
         },
         "/version" => {
-            let version = json!({"schema": "chatkeep.version/1", "name": crate::PRODUCT, "version": env!("CARGO_PKG_VERSION")});
+            let version =
+                json!({"schema": "chatkeep.version/1", "name": crate::PRODUCT, "version": env!("CARGO_PKG_VERSION")});
             plain(StatusCode::OK, "application/json", version.to_string())
         }
         _ => plain(StatusCode::NOT_FOUND, "text/plain", "not found\n"),

@@ -49,7 +49,7 @@ impl Accounts for AccountsRpc {
 
     async fn register_start(&self, request: Request<v1::RegisterStartRequest>) -> Answer<v1::RegisterStartResponse> {
         let state = &self.0;
-        take_try(&state.guesses, &request, state.now_ms())?;
+        take_try(&state.guesses, request.extensions(), state.now_ms())?;
         let asked = checked::register_start(request.into_inner())?;
         let (name, guess_key) = match asked.who {
             Registrant::Token(token) => state.name_of(&state.caller_of(&token)?).await?,
@@ -72,7 +72,7 @@ impl Accounts for AccountsRpc {
 
     async fn register_finish(&self, request: Request<v1::RegisterFinishRequest>) -> Answer<v1::RegisterFinishResponse> {
         let state = &self.0;
-        take_try(&state.signed, &request, state.now_ms())?;
+        take_try(&state.signed, request.extensions(), state.now_ms())?;
         let asked = checked::register_finish(request.into_inner())?;
         match (state.settings.registration, asked.invite) {
             (Registration::Closed, _) | (Registration::Invite, None) => return Err(registration_closed()),
@@ -98,7 +98,7 @@ impl Accounts for AccountsRpc {
 
     async fn login_start(&self, request: Request<v1::LoginStartRequest>) -> Answer<v1::LoginStartResponse> {
         let state = &self.0;
-        take_try(&state.guesses, &request, state.now_ms())?;
+        take_try(&state.guesses, request.extensions(), state.now_ms())?;
         let v1::LoginStartRequest { name, ke1 } = request.into_inner();
         let name = checked::name(&name)?;
         let known = state.known(&name).await?;
@@ -124,6 +124,7 @@ impl Accounts for AccountsRpc {
 
     async fn login_finish(&self, request: Request<v1::LoginFinishRequest>) -> Answer<v1::SignInAnswer> {
         let state = &self.0;
+        take_try(&state.signed, request.extensions(), state.now_ms())?;
         let v1::LoginFinishRequest { login_id, ke3 } = request.into_inner();
         let login_id = checked::array(&login_id, "a login id has 32 bytes")?;
         let kept = state.meta.take_once(Once::Login, login_id, state.now_ms()).await.map_err(of_meta)?;
@@ -141,7 +142,7 @@ impl Accounts for AccountsRpc {
 
     async fn challenge(&self, request: Request<v1::ChallengeRequest>) -> Answer<v1::ChallengeResponse> {
         let state = &self.0;
-        take_try(&state.signed, &request, state.now_ms())?;
+        take_try(&state.signed, request.extensions(), state.now_ms())?;
         checked::challenge(request.into_inner())?;
         let nonce: [u8; 32] = random(state.entropy.as_ref());
         let until_ms = state.now_ms() + ONCE_MS;
@@ -151,7 +152,7 @@ impl Accounts for AccountsRpc {
 
     async fn token(&self, request: Request<v1::TokenRequest>) -> Answer<v1::TokenResponse> {
         let state = &self.0;
-        take_try(&state.signed, &request, state.now_ms())?;
+        take_try(&state.signed, request.extensions(), state.now_ms())?;
         let (nonce, proof) = checked::token(request.into_inner())?;
         let taken = state.meta.take_once(Once::Nonce, nonce, state.now_ms()).await.map_err(of_meta)?;
         taken.ok_or_else(|| Status::failed_precondition("this challenge is over; ask for another"))?;

@@ -11,5 +11,6 @@ mod state;
 mod vault;
 
 pub use checked::{INVITE_BYTES, invite_hash};
+pub use hints::Hints;
 pub use serve::{Connection, Service};
 pub use state::{Registration, Settings};

@@ -14,13 +14,14 @@ use tonic::transport::Server;
 use tonic::transport::server::Connected;
 
 use super::accounts::AccountsRpc;
+use super::hints::Hints;
 use super::state::{Settings, State};
 use super::vault::VaultRpc;
 use crate::auth::secrets::Secrets;
 use crate::env::{Clock, Entropy};
 use crate::limits::{
-    Admission, AdmissionLayer, HEADER_LIST_BYTES_MAX, KEEPALIVE, MESSAGE_BYTES_MAX, Peer, STREAMS_PER_CONNECTION_MAX,
-    WINDOW_BYTES,
+    Admission, AdmissionLayer, HEADER_LIST_BYTES_MAX, KEEPALIVE, Label, MESSAGE_BYTES_MAX, Peer,
+    STREAMS_PER_CONNECTION_MAX, WINDOW_BYTES,
 };
 use crate::meta::Meta;
 use crate::objects::Objects;
@@ -70,6 +71,10 @@ impl Service {
         self.server().serve_with_incoming_shutdown(incoming, stop).await
     }
 
+    pub fn hints(&self) -> Arc<Hints> {
+        self.state.hints.clone()
+    }
+
     /// Told when a commit may have queued work for the mirror.
     pub fn mirror_work(&self) -> Arc<Notify> {
         self.state.mirror_work.clone()
@@ -78,7 +83,9 @@ impl Service {
     fn server(
         &self,
     ) -> tonic::transport::server::Router<impl tower::Layer<Routes, Service = Admitted> + Clone + use<>> {
-        let layer = AdmissionLayer { admission: self.admission.clone(), entropy: self.state.entropy.clone() };
+        let state = self.state.clone();
+        let label: Label = Arc::new(move |headers| state.label(headers));
+        let layer = AdmissionLayer { admission: self.admission.clone(), entropy: self.state.entropy.clone(), label };
         let accounts = AccountsServer::new(AccountsRpc(self.state.clone()));
         let vault = VaultServer::new(VaultRpc(self.state.clone()));
         Server::builder()

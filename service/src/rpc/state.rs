@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore};
 use tonic::metadata::MetadataMap;
-use tonic::{Request, Status};
+use tonic::{Extensions, Status};
 
 use super::hints::Hints;
 use super::refusal::{busy, token_expired};
@@ -23,6 +23,7 @@ const TOKEN: &str = "chatkeep-token-bin";
 const MEDIA_AT_ONCE_MAX: usize = 128;
 /// Challenges and signed sign-ins cost no guess, so a network may make more of them.
 const SIGNED_PER_AUTH: u32 = 10;
+const DAY_MS: u64 = 86_400_000;
 /// How long a call that meets its account's own limit stays away.
 const SHARE_RETRY: Duration = Duration::from_secs(2);
 
@@ -134,6 +135,14 @@ impl State {
         self.secrets.tokens.open(token, self.now_ms()).ok_or_else(token_expired)
     }
 
+    /// What logs call the account of a call, if its token is good: a keyed hash that is another one every day.
+    pub fn label(&self, headers: &http::HeaderMap) -> Option<String> {
+        let token = MetadataMap::from_headers(headers.clone()).get_bin(TOKEN)?.to_bytes().ok()?;
+        let now_ms = self.now_ms();
+        let caller = self.secrets.tokens.open(&token, now_ms)?;
+        Some(self.secrets.log_label(&caller.account, now_ms / DAY_MS))
+    }
+
     /// The caller, and one of the things it may have in flight.
     pub fn enter(&self, metadata: &MetadataMap, share: Share) -> Result<(Caller, impl Drop + Send + use<>), Status> {
         let caller = self.caller(metadata)?;
@@ -144,7 +153,7 @@ impl State {
 }
 
 /// Takes one try of the call's network.
-pub fn take_try<T>(limit: &NetworkLimit, request: &Request<T>, now_ms: u64) -> Result<(), Status> {
-    let network = request.extensions().get::<Network>().copied();
+pub fn take_try(limit: &NetworkLimit, call: &Extensions, now_ms: u64) -> Result<(), Status> {
+    let network = call.get::<Network>().copied();
     limit.take(network, now_ms).map_err(|wait| busy("too many tries from this network", wait))
 }

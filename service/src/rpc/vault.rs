@@ -17,7 +17,7 @@ use super::accounts::{OLDEST_CLIENT, check_credentials};
 use super::checked::{self, Append};
 use super::hints::Watcher;
 use super::refusal::{of_meta, refuse};
-use super::state::State;
+use super::state::{State, take_try};
 use super::{answers, packs};
 use crate::auth::token::Caller;
 use crate::env::random;
@@ -47,10 +47,13 @@ impl Vault for VaultRpc {
 
     async fn append(&self, request: Request<v1::AppendRequest>) -> Answer<v1::AppendResponse> {
         let state = &self.0;
-        let (metadata, _, message) = request.into_parts();
+        let (metadata, extensions, message) = request.into_parts();
         match checked::append(message)? {
             // The roster key alone admits it: a device that has just joined has no token yet.
-            Append::Roster(roster, slots) => state.append_roster(roster, slots).await.map(Response::new),
+            Append::Roster(roster, slots) => {
+                take_try(&state.signed, &extensions, state.now_ms())?;
+                state.append_roster(roster, slots).await.map(Response::new)
+            }
             Append::Batch(records) => {
                 let (caller, _place) = state.enter(&metadata, Share::Call)?;
                 state.append_batch(&caller, records).await.map(Response::new)

@@ -1,4 +1,5 @@
 //! A device written from `docs/format.md` alone: it shares no encoder with the service.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use bytes::Bytes;
 use ed25519_dalek::{Signer as _, SigningKey};
