@@ -329,3 +329,85 @@ async fn a_missing_object_is_the_services_fault_and_open_does_not_need_it() {
     assert_eq!(ana.get_pack(pack, 0, 0).await.unwrap_err().code(), Code::DataLoss);
     assert!(ana.vault.open(ana.with(v1::OpenRequest::default())).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_fresh_device_gets_the_front_page_with_its_first_answer() {
+    for on_disk in [false, true] {
+        let world = world(on_disk, open_to_all()).await;
+        let mut ana = world.registered("ana").await;
+        let (page, catalogue) = (random::<16>(), random::<16>());
+        let content = Bytes::from(random::<16384>().to_vec());
+        ana.put_pack(page, 14, vec![content.clone()]).await.unwrap();
+        ana.put_pack(catalogue, 14, vec![Bytes::from(vec![2; 1 << 14])]).await.unwrap();
+        let pulled = ana.vault.pull(ana.with(v1::PullRequest::default())).await.unwrap().into_inner();
+        let covered_root = root(&[pulled.entries[0].leaf.clone()]);
+        // Format §4.5: generation, parent, covered size and root, front page's size, nothing to erase.
+        let mut clear = 1u64.to_le_bytes().to_vec();
+        clear.extend([0; 32]);
+        clear.extend(1u64.to_le_bytes());
+        clear.extend(covered_root);
+        clear.extend(1u64.to_le_bytes());
+        clear.push(0);
+        clear.extend(2u16.to_le_bytes());
+        let mut adds = [page, catalogue];
+        adds.sort();
+        for pack in adds {
+            clear.extend(pack);
+            clear.push(14);
+            clear.extend(0u32.to_le_bytes());
+        }
+        clear.extend(0u16.to_le_bytes());
+        clear.extend(2u16.to_le_bytes());
+        clear.extend(page);
+        clear.extend(catalogue);
+        let head = ana.record(3, clear, 500);
+        ana.append(vec![head.clone()]).await.unwrap();
+        let more = ana.events(&[], 100);
+        ana.append(vec![more.clone()]).await.unwrap();
+
+        let fresh = ana.vault.open(ana.with(v1::OpenRequest::default())).await.unwrap().into_inner();
+        assert_eq!(fresh.front_page, content);
+        let told = fresh.head.unwrap();
+        assert_eq!((told.index, &told.leaf[..276]), (1, &head.record[..]));
+        assert_eq!(
+            fresh.tail.iter().map(|e| e.index).collect::<Vec<_>>(),
+            [1, 2],
+            "the tail begins at the page's size"
+        );
+        assert_eq!(fresh.tail_from.unwrap().frontier, [covered_root.to_vec()]);
+        let known = v1::OpenRequest { known_size: 2, known_incarnation: 1, known_head: 1, ..Default::default() };
+        let known = ana.vault.open(ana.with(known)).await.unwrap().into_inner();
+        assert!(known.front_page.is_empty() && known.head.is_none());
+        let without = v1::OpenRequest { no_front_page: true, ..Default::default() };
+        assert!(ana.vault.open(ana.with(without)).await.unwrap().into_inner().front_page.is_empty());
+        let (_, answer) = ana.login("ana", "lantern quiet copper ribbon").await.unwrap();
+        assert_eq!(answer.unwrap().head.unwrap().body, head.body);
+    }
+}
+
+#[tokio::test]
+async fn a_full_service_refuses_soon_and_says_when_to_come_back() {
+    let queue_timeout = std::time::Duration::from_millis(50);
+    let world = world(false, Settings { max_in_flight: 1, queue: 8, queue_timeout, ..open_to_all() }).await;
+    let mut ana = world.registered("ana").await;
+    let (sender, upload) = tokio::sync::mpsc::channel(1);
+    let message = v1::PutPackRequest { id: Bytes::copy_from_slice(&random::<16>()), class: 20, ..Default::default() };
+    sender.send(message).await.unwrap();
+    let request = ana.with(tokio_stream::wrappers::ReceiverStream::new(upload));
+    let mut vault = ana.vault.clone();
+    let uploading = tokio::spawn(async move { vault.put_pack(request).await });
+    let refused = loop {
+        match ana.vault.pull(ana.with(v1::PullRequest::default())).await {
+            Ok(_) => tokio::time::sleep(queue_timeout / 10).await,
+            Err(status) => break status,
+        }
+    };
+    assert_eq!((refused.code(), reason(&refused)), (Code::ResourceExhausted, Reason::Busy));
+    let bytes = refused.metadata().get_bin("chatkeep-reason-bin").unwrap().to_bytes().unwrap();
+    let detail = <v1::Refusal as prost::Message>::decode(bytes).unwrap();
+    assert_eq!(detail.retry_after_ms, 5000, "reading waits longer than signing in");
+    uploading.abort();
+    drop(sender);
+    let _ = uploading.await;
+    while ana.vault.pull(ana.with(v1::PullRequest::default())).await.is_err() {}
+}
