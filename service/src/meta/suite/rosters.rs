@@ -5,7 +5,7 @@ use proto::wire::roster::{DeviceState, SlotKind};
 
 use super::author::{Author, T0, refusal};
 use super::heads::mirrored;
-use crate::meta::{Meta, MirrorObject, Refused};
+use crate::meta::{Meta, MirrorObject, Refused, SlotBytes};
 
 /// An account with two devices.
 async fn two(store: &dyn Meta) -> Author {
@@ -103,6 +103,10 @@ pub async fn slots_come_with_their_roster(store: &dyn Meta) {
     wrong_slot.slot = author.slot(SlotKind::Passphrase, 3).0.slot;
     let mut wrong_credential = bytes.clone();
     wrong_credential.credential = author.slot(SlotKind::Passphrase, 3).0.credential;
+    let mut other_record = bytes.clone();
+    let mut record = other_record.credential.to_vec();
+    *record.last_mut().unwrap() ^= 1;
+    other_record.credential = record.into();
     let mut named = bytes.clone();
     named.slot_name = Some([1; 16]);
     let recovery = author.slot(SlotKind::Recovery, 1).0;
@@ -110,12 +114,26 @@ pub async fn slots_come_with_their_roster(store: &dyn Meta) {
         vec![],
         vec![wrong_slot],
         vec![wrong_credential],
+        vec![other_record],
         vec![named],
         vec![recovery.clone()],
         vec![bytes.clone(), recovery.clone()],
     ] {
         let refused = refusal(store.append_roster(roster.clone(), given, T0).await);
         assert!(matches!(refused, Refused::BadRecord(_)));
+    }
+    // A slot that says another name, root or generation than its place, though the roster names its bytes.
+    for (at, byte) in [(2, 0), (34, 9), (38, 9), (44, b'z')] {
+        let mut slot = bytes.slot.to_vec();
+        slot[at] = byte;
+        let mut next = author.next_roster();
+        let (_, mut said) = author.slot(SlotKind::Passphrase, 2);
+        said.slot_digest = proto::wire::slot::slot_digest(&slot);
+        next.slots[0] = said;
+        let roster = author.sign_roster(next, None, None);
+        let given = SlotBytes { slot: slot.into(), ..bytes.clone() };
+        let refused = refusal(store.append_roster(roster, vec![given], T0).await);
+        assert_eq!(refused, Refused::BadRecord("a slot is not the one its roster names"), "{at}");
     }
     assert_eq!(store.log_size(&author.caller(0)).await.unwrap(), 1);
     author.append_roster(store, roster, vec![bytes.clone()]).await;
