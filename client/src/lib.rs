@@ -4,7 +4,9 @@
 //! `ids` → `crypto` → `event` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`; `merge` is a pure function over
 //! rows; `sources`, `archive` and `remote` are adapters at the edge.
 
+pub mod archive;
 pub mod event;
+pub mod home;
 pub mod ids;
 pub mod merge;
 pub mod sources;
