@@ -34,11 +34,12 @@ fn write(dir: &Path) -> crate::archive::Archive {
         let content = marker("media", c).repeat(4000);
         sink.file(&mut content.as_bytes()).unwrap();
         for i in 0..40 {
-            let mut row = text(&format!("{c}/{i}"), START + i, &marker("name", c), &marker("text", c).repeat(9));
+            let mut row =
+                text(&format!("{c}/{i}"), START + i, &marker("name", c), &format!("{} ", marker("text", c)).repeat(9));
             row.set_attachments(&[present(&marker("file", c), content.as_bytes())]);
             sink.row(&chat, row).unwrap();
         }
-        let mut long = text("long", START, "x", &marker("text", c).repeat(2000));
+        let mut long = text("long", START, "x", &format!("{} ", marker("text", c)).repeat(1900));
         long.fields.set(tag::EXTRA, marker("edit", c).repeat(900));
         sink.row(&chat, long).unwrap();
         sink.finish().unwrap();
