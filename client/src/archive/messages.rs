@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 
 use super::chats::{self, Entry};
-use super::error::Result;
+use super::error::{ArchiveError, Result};
 use super::media;
 use super::parts::Parts;
 use super::record;
@@ -31,14 +31,13 @@ impl Tally {
     }
 }
 
-/// A message's number holds its time, so that the newest hits of a search come first without sorting: ms since 1970
-/// above, a running number below.
-pub(super) const NUMBER_BITS: u32 = 20;
-/// Times beyond 139 years of 1970 share the outermost numbers.
-const TIME_MAX: i64 = 1 << 42;
+/// A message's number holds its time, so that the newest hits of a search come first without sorting: seconds since
+/// 1970 above, a running number below. Few bits, because the index stores differences of numbers.
+pub(super) const NUMBER_BITS: u32 = 12;
 
 pub(super) fn first_number(time: i64) -> i64 {
-    time.clamp(-TIME_MAX, TIME_MAX - 1) << NUMBER_BITS
+    // An i64 of ms is below 2^54 seconds; the clamp only keeps the shift from running over.
+    time.div_euclid(1000).clamp(-(1 << 50), (1 << 50) - 1) << NUMBER_BITS
 }
 
 /// The prepared statements that write messages.
@@ -230,15 +229,18 @@ impl<'t> Messages<'t> {
         Ok(())
     }
 
+    /// Finds a number for a time. Where a second is full, ever longer spans from it on are tried, so that a million
+    /// messages of one second cost a few questions each.
     fn free_number(&mut self, time: i64) -> Result<i64> {
-        let mut first = first_number(time);
+        let first = first_number(time);
+        let mut span = 1i64 << NUMBER_BITS;
         loop {
-            let last = first + (1 << NUMBER_BITS) - 1;
+            let last = first.saturating_add(span - 1);
             match self.last_number.query_row([first, last], |r| r.get::<_, Option<i64>>(0))? {
                 None => return Ok(first),
                 Some(n) if n < last => return Ok(n + 1),
-                // A million messages of one moment: the next moment has room.
-                Some(_) => first = last + 1,
+                Some(_) if last == i64::MAX => return Err(ArchiveError::Refused("no number is left for a message")),
+                Some(_) => span = span.saturating_mul(2),
             }
         }
     }

@@ -297,13 +297,14 @@ fn messages_of_one_moment_all_find_a_number() {
     let dir = tempfile::tempdir().unwrap();
     let mut archive = create(dir.path());
     let chat = telegram("group:1");
-    for time in [START, i64::MIN, i64::MAX] {
-        let rows: Vec<Row> = (0..50).map(|i| text(&format!("{time}/{i}"), time, "Ana", &format!("m{i}"))).collect();
-        assert_eq!(import(&mut archive, &chat, &rows).messages_new, 50);
+    let full = (1 << 12) + 50;
+    for (time, count) in [(START, full), (START + 1000, 50), (i64::MIN, 50), (i64::MAX, 50)] {
+        let rows: Vec<Row> = (0..count).map(|i| text(&format!("{time}/{i}"), time, "Ana", &format!("m{i}"))).collect();
+        assert_eq!(import(&mut archive, &chat, &rows).messages_new, count);
     }
     let chat_id = archive.chats().unwrap()[0].id;
-    assert_eq!(archive.page(&chat_id, Anchor::End, 500, 0).unwrap().len(), 150);
-    assert_eq!(archive.search(&Query::parse("m7"), &Default::default(), 9).unwrap().total, 3);
+    assert_eq!(archive.page(&chat_id, Anchor::End, 9999, 0).unwrap().len(), (1 << 12) + 200);
+    assert_eq!(archive.search(&Query::parse("m7"), &Default::default(), 9).unwrap().total, 4);
 }
 
 #[test]

@@ -86,6 +86,10 @@ fn leaks(dir: &Path) -> Vec<String> {
             by_head.entry(form[..8].try_into().unwrap()).or_default().push((marker.clone(), form));
         }
     }
+    let mut begins = vec![false; 1 << 16];
+    for head in by_head.keys() {
+        begins[usize::from(u16::from_le_bytes([head[0], head[1]]))] = true;
+    }
     let mut dirs = vec![dir.to_path_buf()];
     while let Some(dir) = dirs.pop() {
         for entry in fs::read_dir(dir).unwrap() {
@@ -96,7 +100,10 @@ fn leaks(dir: &Path) -> Vec<String> {
             }
             let name = path.display().to_string();
             let bytes = fs::read(&path).unwrap();
-            for at in 0..bytes.len().saturating_sub(8) {
+            for at in 0..bytes.len().saturating_sub(7) {
+                if !begins[usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]))] {
+                    continue;
+                }
                 let Some(candidates) = by_head.get(&bytes[at..at + 8]) else { continue };
                 for (marker, form) in candidates {
                     if bytes[at..].starts_with(form) {
