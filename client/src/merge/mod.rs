@@ -1,8 +1,16 @@
 //! From rows to messages: pure functions, the same on every device (DESIGN §6, FORMATS §2a).
 
+mod import;
+mod join;
 mod line;
+mod native;
+mod rows;
+mod view;
 
+pub use import::Import;
+pub use join::{Joined, VERSION_PREFIX, is_version, join};
 pub use line::{Class, Line};
+pub use rows::{Assembler, Export};
 
 use crate::event::{Attachment, Chat, Kind, Party, Range, Reply, Stamp};
 use crate::ids::EventId;
