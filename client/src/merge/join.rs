@@ -21,8 +21,12 @@ pub struct Joined {
     pub version: Option<Row>,
 }
 
-/// What the native key of a version row begins with; keys of a person's own edits must not.
-pub const VERSION_PREFIX: &str = "version/";
+/// Stands in a version row's native key between the event's own key and the hash of the content. Keys of a person's
+/// own edits must not hold it.
+pub const VERSION_MARK: char = '\u{1f}';
+
+/// Hexadecimal digits of the keyed digest that names a version.
+const VERSION_HEX: usize = 32;
 
 /// Tag of an attachment's `rest` that lists other contents seen in its place: hash by hash, ascending.
 const ALSO: u16 = 64;
@@ -38,16 +42,17 @@ pub fn join(id: EventId, a: &Row, b: &Row, digest: impl Fn(&Row) -> [u8; 32]) ->
         let row = with_joined(core_a, a, b, &[Scope::Key, Scope::Core]);
         return Joined { row, version: None };
     }
-    let order = digest(&core_a).cmp(&digest(&core_b)).then_with(|| core_a.encode().cmp(&core_b.encode()));
-    let (stays, goes, stays_core, goes_core) =
-        if order == Ordering::Less { (a, b, core_a, core_b) } else { (b, a, core_b, core_a) };
+    let (digest_a, digest_b) = (digest(&core_a), digest(&core_b));
+    let order = digest_a.cmp(&digest_b).then_with(|| core_a.encode().cmp(&core_b.encode()));
+    let (stays, goes, stays_core, goes_core, digest) =
+        if order == Ordering::Less { (a, b, core_a, core_b, digest_b) } else { (b, a, core_b, core_a, digest_a) };
     let row = with_joined(with_joined(stays_core, stays, stays, &[Scope::Core]), a, b, &[Scope::Key]);
-    Joined { row, version: Some(version(id, goes, goes_core)) }
+    Joined { row, version: Some(version(id, goes, goes_core, &digest)) }
 }
 
 /// Whether a row is a version that [`join`] made, not somebody's own edit.
 pub fn is_version(row: &Row) -> bool {
-    row.kind == Kind::EDIT && row.native.starts_with(VERSION_PREFIX)
+    row.kind == Kind::EDIT && row.native.contains(VERSION_MARK)
 }
 
 /// Within which rows a field joins.
@@ -69,12 +74,14 @@ fn joined_fields(row: &Row) -> &'static [(u16, Scope)] {
         (tag::PLACE, Scope::Key),
         (tag::SECONDS, Scope::Key),
         (tag::AS_OF, Scope::Core),
+        (tag::EXPIRES_AT, Scope::Core),
         (tag::ATTACHMENTS, Scope::Core),
     ];
     const WITHOUT_IDS: &[(u16, Scope)] = &[
         (tag::PLACE, Scope::Key),
         (tag::SECONDS, Scope::Key),
         (tag::AS_OF, Scope::Key),
+        (tag::EXPIRES_AT, Scope::Core),
         (tag::ATTACHMENTS, Scope::Key),
         (tag::SENT_AT, Scope::Key),
         (tag::SENDER, Scope::Key),
@@ -90,8 +97,10 @@ fn core(row: &Row) -> Row {
     core
 }
 
-fn version(id: EventId, row: &Row, core: Row) -> Row {
-    let native = format!("{VERSION_PREFIX}{}", blake3::hash(&core.encode()).to_hex());
+fn version(id: EventId, row: &Row, core: Row, digest: &[u8; 32]) -> Row {
+    let hex: String = digest.iter().flat_map(|b| [b >> 4, b & 15]).take(VERSION_HEX).filter_map(hex_digit).collect();
+    let own = if row.native.len() + 1 + VERSION_HEX <= Row::NATIVE_BYTES_MAX { &*row.native } else { "" };
+    let native = format!("{own}{VERSION_MARK}{hex}");
     let target = match row.target {
         Target::Own => id,
         Target::Event(target) => target,
@@ -101,6 +110,10 @@ fn version(id: EventId, row: &Row, core: Row) -> Row {
     version.target = Target::Event(target);
     version.native = native;
     version
+}
+
+fn hex_digit(nibble: u8) -> Option<char> {
+    char::from_digit(u32::from(nibble), 16)
 }
 
 fn with_joined(mut row: Row, a: &Row, b: &Row, scopes: &[Scope]) -> Row {

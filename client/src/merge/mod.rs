@@ -1,16 +1,22 @@
 //! From rows to messages: pure functions, the same on every device (DESIGN §6, FORMATS §2a).
 
+mod alias;
 mod import;
 mod join;
 mod line;
 mod native;
 mod rows;
+mod sketch;
+mod strand;
 mod view;
 
+pub use alias::aliases;
 pub use import::Import;
-pub use join::{Joined, VERSION_PREFIX, is_version, join};
+pub use join::{Joined, VERSION_MARK, is_version, join};
 pub use line::{Class, Line};
 pub use rows::{Assembler, Export};
+pub use sketch::Sketch;
+pub use strand::{Choice, ONE_STRAND, Question, choose_strand, gap, overlapping};
 
 use crate::event::{Attachment, Chat, Kind, Party, Range, Reply, Stamp};
 use crate::ids::EventId;
