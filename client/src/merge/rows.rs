@@ -5,10 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
+use super::Line;
 use super::import::Import;
 use super::native::{Ident, import_key, message_key, sender_field, view_key};
 use super::view::{Content, View};
-use super::{Class, Line};
 use crate::event::{Kind, Precision, Row, tag};
 
 /// What must be known of an export before its first line becomes a row.
@@ -239,6 +239,7 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Class;
     use super::super::view::Run;
     use super::*;
     use crate::event::{Party, ROW_BYTES_MAX};

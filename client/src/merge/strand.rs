@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::import::Import;
+use super::native::Native;
 use super::sketch::{Anchor, Sketch};
+use super::view::Content;
+use crate::event::{Kind, Row, tag};
 
 const MINUTE: i64 = 60_000;
 
@@ -69,6 +73,33 @@ pub fn gap(export: &Sketch, known: &[(i64, Sketch)]) -> Option<(i64, i64)> {
     let before = spans.iter().map(|(_, b)| *b).filter(|b| *b < first).max().map(|b| (b, first));
     let after = spans.iter().map(|(a, _)| *a).filter(|a| *a > last).min().map(|a| (last, a));
     before.or(after)
+}
+
+/// Pictures the strands of a chat from its rows: what [`choose_strand`] and `aliases` compare an export with.
+pub fn known_strands<'a>(source: &str, rows: impl IntoIterator<Item = &'a Row>) -> Vec<(i64, Sketch)> {
+    let mut strands: BTreeMap<i64, Vec<(i64, i64, Content, u32, usize, &Row)>> = BTreeMap::new();
+    for row in rows.into_iter().filter(|r| r.kind.stands()) {
+        let Some(native) = Native::parse(&row.native) else { continue };
+        let content = Content { class: native.class, ident: native.ident };
+        let chars = native.clear.map_or(3, |text| text.chars().take(3).count());
+        let place = row.fields.number(tag::PLACE).unwrap_or(0);
+        strands.entry(native.strand).or_default().push((native.unit, place, content, native.k, chars, row));
+    }
+    let picture = |mut lines: Vec<(i64, i64, Content, u32, usize, &Row)>| {
+        lines.sort_by_key(|(unit, place, content, k, _, row)| (*unit, *place, *content, *k, row.native.as_str()));
+        let mut sketch = Sketch::new(source);
+        for (unit, _, content, _, chars, row) in lines {
+            sketch.add(unit, row.sender().and_then(|p| p.name).as_deref(), content, chars);
+        }
+        sketch
+    };
+    strands.into_iter().map(|(strand, lines)| (strand, picture(lines))).collect()
+}
+
+/// The import rows of a chat, read.
+pub fn known_imports<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Import> {
+    let rows = rows.into_iter().filter(|r| r.kind == Kind::IMPORT);
+    rows.filter_map(|r| Import::decode(r.fields.get(tag::IMPORT)?).ok()).collect()
 }
 
 /// How an export, or a strand, matches another.
