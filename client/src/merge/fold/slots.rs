@@ -99,13 +99,21 @@ struct Bucket<'a> {
     copies: BTreeMap<Content, Copies<'a>>,
     /// Of an open content: contents that stood beside it, with all their copies.
     beside: BTreeMap<Content, BTreeSet<Content>>,
+    /// Contents with all their copies in the view at hand: no other line of it is one of these messages.
+    here: BTreeSet<Content>,
     comparisons: usize,
 }
 
 impl<'a> Bucket<'a> {
     /// Makes a slot for each closed row and each grave, by place.
     fn new(pieces: &[Piece<'a>], order: &[usize]) -> Self {
-        let mut bucket = Self { slots: Vec::new(), copies: BTreeMap::new(), beside: BTreeMap::new(), comparisons: 0 };
+        let mut bucket = Self {
+            slots: Vec::new(),
+            copies: BTreeMap::new(),
+            beside: BTreeMap::new(),
+            here: BTreeSet::new(),
+            comparisons: 0,
+        };
         let mut graves: BTreeMap<usize, usize> = BTreeMap::new();
         for (index, piece) in order.iter().filter_map(|i| Some((*i, pieces.get(*i)?))) {
             let copies = bucket.copies.entry(piece.content).or_default();
@@ -160,25 +168,29 @@ impl<'a> Bucket<'a> {
         }
     }
 
-    /// Notes what cannot be one message: a content all of whose copies stand beside this one in one view.
+    /// Notes what cannot be one message: contents all of whose copies stand together in one view. Where a content has
+    /// more copies than the view shows, another copy may still be the same message; the view itself knows better.
     fn learn(&mut self, sights: &[Sight]) {
         for sight in sights {
-            let mut counts: BTreeMap<Content, usize> = BTreeMap::new();
-            for content in &sight.lines {
-                *counts.entry(*content).or_default() += 1;
-            }
-            let whole: BTreeSet<Content> = counts
-                .iter()
-                .filter(|(content, n)| self.copies.get(content).is_some_and(|c| **n >= c.pieces.len()))
-                .map(|(content, _)| *content)
-                .collect();
-            for content in counts.keys().filter(|c| self.copies.get(c).is_some_and(|copies| copies.open)) {
+            let whole = self.whole(sight);
+            for content in whole.iter().filter(|c| self.copies.get(c).is_some_and(|copies| copies.open)) {
                 self.beside.entry(*content).or_default().extend(whole.iter().filter(|w| *w != content));
             }
         }
     }
 
+    /// Contents of which a sight shows every copy.
+    fn whole(&self, sight: &Sight) -> BTreeSet<Content> {
+        let mut counts: BTreeMap<Content, usize> = BTreeMap::new();
+        for content in &sight.lines {
+            *counts.entry(*content).or_default() += 1;
+        }
+        let all = |(content, n): &(Content, usize)| self.copies.get(content).is_some_and(|c| *n >= c.pieces.len());
+        counts.into_iter().filter(all).map(|(content, _)| content).collect()
+    }
+
     fn take(&mut self, sight: &Sight) {
+        self.here = self.whole(sight);
         let aligned = if sight.lines.len().saturating_mul(self.slots.len()) <= CELLS_MAX {
             self.align(sight)
         } else {
@@ -260,7 +272,9 @@ impl<'a> Bucket<'a> {
         let copies = self.copies.get(&content).filter(|c| c.open)?;
         let apart = self.beside.get(&content);
         let forbidden = slot.contents().any(|c| {
-            apart.is_some_and(|a| a.contains(&c)) || self.beside.get(&c).is_some_and(|b| b.contains(&content))
+            self.here.contains(&c)
+                || apart.is_some_and(|a| a.contains(&c))
+                || self.beside.get(&c).is_some_and(|b| b.contains(&content))
         });
         if forbidden {
             return None;

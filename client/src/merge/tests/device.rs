@@ -22,7 +22,6 @@ pub struct Device {
 
 /// What an export's lines became: the row id of each, in order.
 pub struct Imported {
-    pub choice: Choice,
     pub ids: Vec<EventId>,
     pub new_rows: usize,
 }
@@ -63,7 +62,7 @@ impl Device {
         assert_eq!(ids.len(), lines.len());
         let before = self.rows.len();
         out.into_iter().for_each(|row| self.add(row));
-        Imported { choice, ids, new_rows: self.rows.len() - before }
+        Imported { ids, new_rows: self.rows.len() - before }
     }
 
     pub fn add(&mut self, row: Row) {

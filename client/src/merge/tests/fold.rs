@@ -118,7 +118,9 @@ fn at_a_cut_an_edit_needs_likeness_and_a_deletion_takes_nothing() {
     let kept = ["seven", "eight", "nine"];
     let folded = |first| shown(&merge(&[before.clone(), cut(first)]).fold());
     assert_eq!(folded(edited(5, "bring bread!"))[..2], ["one", "bring bread! < bring bread"]);
-    assert_eq!(folded(edited(5, "xyz"))[..3], ["one", "bring bread", "xyz"]);
+    let mut unlike = folded(edited(5, "xyz"));
+    unlike[..3].sort();
+    assert_eq!(unlike[..3], ["bring bread", "one", "xyz"]);
     assert_eq!(folded(deleted(5)).len(), 6);
     assert_eq!(folded(deleted(5))[3..], kept);
 }
