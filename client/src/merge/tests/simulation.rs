@@ -89,6 +89,8 @@ fn hardships() -> Vec<(&'static str, Hardships)> {
         ("precisions", Hardships { precisions: true, ..none }),
         ("media", Hardships { media: true, ..none }),
         ("changes", Hardships { changes: true, ..none }),
+        ("restless", Hardships { changes: true, restless: true, ..none }),
+        ("restless, vanished, apart", Hardships { changes: true, restless: true, vanished: true, apart: true, ..none }),
         ("apart", Hardships { apart: true, changes: true, ..none }),
         ("apart, zones, names", Hardships { apart: true, zones: true, renamed: true, ..none }),
     ]
@@ -117,6 +119,7 @@ fn every_hardship_at_once_loses_nothing() {
         media: true,
         changes: true,
         apart: true,
+        restless: false,
     };
     let (total, exports) = all(&[("everything", everything)], seeds(3, 60));
     println!("{exports} exports: {total:?}");

@@ -40,6 +40,8 @@ pub struct Hardships {
     pub precisions: bool,
     pub media: bool,
     pub changes: bool,
+    /// Five times as many edits and deletions as people make.
+    pub restless: bool,
     pub apart: bool,
 }
 
@@ -73,6 +75,7 @@ fn sentence(dice: &mut Dice) -> String {
 impl World {
     pub fn new(dice: &mut Dice, count: usize, hard: Hardships) -> Self {
         let mut at = YEAR + dice.below(300) as i64 * DAY;
+        let often = if hard.restless { 5 } else { 1 };
         let people = 2 + dice.below(4);
         let mut said: Vec<Said> = Vec::new();
         while said.len() < count {
@@ -91,13 +94,13 @@ impl World {
             let photo = hard.media && dice.per_mille(60);
             let text = if photo && dice.per_mille(600) { String::new() } else { text };
             let changed = |dice: &mut Dice| at + 1000 + dice.below(40) as i64 * DAY + dice.below(900_000) as i64;
-            let edit = (hard.changes && !photo && text.contains(' ') && dice.per_mille(30)).then(|| {
+            let edit = (hard.changes && !photo && text.contains(' ') && dice.per_mille(30 * often)).then(|| {
                 let mut words: Vec<String> = text.split(' ').map(str::to_owned).collect();
                 let which = dice.below(words.len() as u64) as usize;
                 words[which] = sentence(dice);
                 (changed(dice), words.join(" "))
             });
-            let deleted = (hard.changes && dice.per_mille(20)).then(|| changed(dice));
+            let deleted = (hard.changes && dice.per_mille(20 * often)).then(|| changed(dice));
             said.push(Said { sender, at, text, photo, edit, deleted });
         }
         Self { said }
