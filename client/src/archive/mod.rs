@@ -19,6 +19,7 @@ mod query;
 mod read;
 mod record;
 mod rows;
+mod rules;
 mod schema;
 mod search;
 mod stream;
@@ -37,6 +38,7 @@ pub use parts::{Ids, MediaSealer, Parts, Rules};
 pub use query::Query;
 pub use read::{Anchor, ChatSummary, Counts, FrontChat, Position, Shown};
 pub use rows::{RowKey, StoredRow};
+pub use rules::MergeRules;
 pub use search::{Filters, Has, Hit, Hits};
 pub use stream::ExportMessages;
 

@@ -141,6 +141,7 @@ pub(super) fn decode(chat: &Chat, columns: Columns, rest: &[u8]) -> Result<Messa
     let more = row.fields.get(tag::ROW_IDS).unwrap_or_default().chunks_exact(EventId::LEN);
     let mut row_ids = vec![id];
     row_ids.extend(more.filter_map(EventId::from_slice));
+    row_ids.sort_unstable();
     Ok(Message {
         id,
         row_ids,

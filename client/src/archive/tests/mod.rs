@@ -2,6 +2,7 @@
 
 mod concurrency;
 mod importing;
+mod merging;
 mod plaintext;
 mod reading;
 mod support;
