@@ -30,9 +30,8 @@ pub(super) fn reactions<'a>(acts: impl Iterator<Item = &'a Row>) -> Vec<Reaction
         let party = row.sender().unwrap_or_default();
         let Some(emoji) = row.fields.text(tag::EMOJI) else { continue };
         let person = party.native_id.clone().or_else(|| party.name.clone()).unwrap_or_default();
-        let by_id = party.native_id.clone();
-        let shown = party.name.or(party.native_id).unwrap_or_default();
-        let act = ((at(row), row.kind == Kind::REACTION_REMOVE), shown, by_id);
+        let shown = party.name.or_else(|| party.native_id.clone()).unwrap_or_default();
+        let act = ((at(row), row.kind == Kind::REACTION_REMOVE), shown, party.native_id);
         let entry = latest.entry((person, emoji.to_owned())).or_insert_with(|| act.clone());
         if *entry < act {
             *entry = act;
