@@ -7,6 +7,7 @@
 pub mod error;
 pub mod event;
 pub mod ids;
+pub mod log;
 pub mod merge;
 pub mod remote;
 pub mod sources;
