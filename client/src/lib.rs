@@ -4,6 +4,8 @@
 //! `ids` → `crypto` → `event` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`; `merge` is a pure function over
 //! rows; `sources`, `archive` and `remote` are adapters at the edge.
 
+pub mod crypto;
+pub mod env;
 pub mod error;
 pub mod event;
 pub mod ids;
