@@ -8,3 +8,4 @@ pub mod event;
 pub mod ids;
 pub mod merge;
 pub mod sources;
+pub mod writers;
