@@ -55,7 +55,7 @@ pub struct Version {
 pub struct Reaction {
     /// Name of the person, or the source's id where there is no name.
     pub by: String,
-    /// The source's id of the person, where there is a name beside it.
+    /// The source's id of the person, where it has one.
     pub by_id: Option<String>,
     pub emoji: String,
 }

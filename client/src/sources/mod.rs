@@ -8,6 +8,8 @@ pub mod export;
 pub mod json;
 pub mod jsonl;
 mod natives;
+#[cfg(test)]
+pub(crate) mod recorded;
 pub mod telegram;
 pub(crate) mod time;
 

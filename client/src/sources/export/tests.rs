@@ -36,7 +36,13 @@ fn skipped(opened: &Opened) -> Vec<&str> {
 fn a_zip_gives_its_safe_files_and_names_the_others() {
     let home = tempdir().unwrap();
     let path = home.path().join("e.zip");
-    let mut bytes = zip(&[("a/b.txt", b"hello"), ("xx/out.txt", b"bad"), ("C_/x.txt", b"bad"), ("t\u{1}.txt", b"bad"), ("c.json", b"{}")]);
+    let mut bytes = zip(&[
+        ("a/b.txt", b"hello"),
+        ("xx/out.txt", b"bad"),
+        ("C_/x.txt", b"bad"),
+        ("t\u{1}.txt", b"bad"),
+        ("c.json", b"{}"),
+    ]);
     // The writer refuses such names, so they are patched in afterwards, in both places each stands.
     for (from, to) in [(b"xx/out.txt", b"../out.txt"), (b"C_/x.txt\0\0", b"C:/x.txt\0\0")] {
         let (from, to) = (&from[..8], &to[..8]);
@@ -150,7 +156,18 @@ fn a_file_that_grows_while_read_stops_at_its_listed_size() {
 #[test]
 fn exports_in_a_folder_are_found() {
     let home = tempdir().unwrap();
-    for file in ["tg/result.json", "tg/photos/a.zip", "two/a.txt", "two/b.txt", "one/Chat mit Ana.txt", "one/IMG.jpg", "x.zip", "deep/er/y.jsonl", "z.pdf", ".h/k.zip"] {
+    for file in [
+        "tg/result.json",
+        "tg/photos/a.zip",
+        "two/a.txt",
+        "two/b.txt",
+        "one/Chat mit Ana.txt",
+        "one/IMG.jpg",
+        "x.zip",
+        "deep/er/y.jsonl",
+        "z.pdf",
+        ".h/k.zip",
+    ] {
         let path = home.path().join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, "").unwrap();

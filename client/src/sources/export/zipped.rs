@@ -11,8 +11,8 @@ use flate2::read::DeflateDecoder;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::{
-    ENTRIES_MAX, FileEntry, Files, ImportError, Limited, RATIO_FLOOR_BYTES, RATIO_MAX, UNPACKED_BYTES_MAX, checked_name,
-    index_of, too_many,
+    ENTRIES_MAX, FileEntry, Files, ImportError, Limited, RATIO_FLOOR_BYTES, RATIO_MAX, UNPACKED_BYTES_MAX,
+    checked_name, index_of, too_many,
 };
 
 /// A zip's directory is read whole into memory, so it may not be longer than this.
@@ -36,7 +36,8 @@ impl Zip {
         if left.load(Ordering::Relaxed) == 0 {
             return Err(ImportError::Hostile(format!("{name:?} has a directory above 32 MiB; refused")));
         }
-        let mut archive = archive.map_err(|e| ImportError::Unreadable(format!("{name:?} is not a readable zip: {e}")))?;
+        let mut archive =
+            archive.map_err(|e| ImportError::Unreadable(format!("{name:?} is not a readable zip: {e}")))?;
         left.store(u64::MAX, Ordering::Relaxed);
         let (entries, skipped) = survey(&mut archive, packed, name)?;
         let (list, indices) = entries.into_iter().unzip();
@@ -69,7 +70,8 @@ fn survey(
             CompressionMethod::Stored | CompressionMethod::Deflated => None,
             other => Some(format!("compressed by a method we do not read ({other})")),
         };
-        let path = match (reason, entry.name().map_err(|_| "the name is not valid text").and_then(|n| checked_name(&n))) {
+        let path = match (reason, entry.name().map_err(|_| "the name is not valid text").and_then(|n| checked_name(&n)))
+        {
             (None, Ok(path)) => path,
             (Some(reason), _) => {
                 skipped.push((shown, reason));
@@ -86,7 +88,10 @@ fn survey(
         entries.push((FileEntry { path, bytes }, index));
     }
     if total > UNPACKED_BYTES_MAX {
-        return Err(ImportError::Hostile(format!("{name:?} unpacks to more than {} GiB; refused", UNPACKED_BYTES_MAX >> 30)));
+        return Err(ImportError::Hostile(format!(
+            "{name:?} unpacks to more than {} GiB; refused",
+            UNPACKED_BYTES_MAX >> 30
+        )));
     }
     // Entries that share bytes pass one by one; together they give themselves away.
     held(name, total, packed)?;

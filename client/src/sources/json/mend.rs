@@ -80,7 +80,8 @@ impl<R: Read> Mend<R> {
             if rest.len() < PIECE_BYTES_MAX && !self.ended {
                 break;
             }
-            let plain = rest.iter().take_while(|b| matches!(b, 0x20..=0x5b | 0x5d..=0x7f | b'\n' | b'\r' | b'\t')).count();
+            let plain =
+                rest.iter().take_while(|b| matches!(b, 0x20..=0x5b | 0x5d..=0x7f | b'\n' | b'\r' | b'\t')).count();
             let (used, good) = match first {
                 _ if plain > 0 => (plain, true),
                 b'\\' => escape(rest),

@@ -249,7 +249,8 @@ mod tests {
     #[test]
     fn a_value_above_its_budget_is_passed_over_and_the_next_is_read() {
         let long = "x".repeat(3 << 20);
-        let text = format!("[{{\"a\":[\"{long}\",{{\"{}\":1}}]}},[{}1],\"after\"]", "n".repeat(900_000), "1,".repeat(5000));
+        let text =
+            format!("[{{\"a\":[\"{long}\",{{\"{}\":1}}]}},[{}1],\"after\"]", "n".repeat(900_000), "1,".repeat(5000));
         let mut walker = Walker::new(text.as_bytes());
         walker.begin_array().unwrap();
         for wanted in [None, None, Some(Json::Text("after".into()))] {
@@ -263,7 +264,9 @@ mod tests {
     #[test]
     fn a_name_without_an_end_is_refused() {
         let text = format!("{{\"{}\":1}}", "n".repeat(2 << 20));
-        assert!(matches!(whole(text.as_bytes(), usize::MAX), Err(Broken::Io(e)) if e.kind() == io::ErrorKind::InvalidData));
+        assert!(
+            matches!(whole(text.as_bytes(), usize::MAX), Err(Broken::Io(e)) if e.kind() == io::ErrorKind::InvalidData)
+        );
     }
 
     #[test]

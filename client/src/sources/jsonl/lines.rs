@@ -41,9 +41,7 @@ impl Line {
         let mended = walker.mended();
         walker.finish().map_err(|e| told(&e))?;
         match value {
-            Some(Json::Map(map)) => {
-                Ok(Some(Object { map, mended, raw: (mended > 0).then(|| content.to_vec()) }))
-            }
+            Some(Json::Map(map)) => Ok(Some(Object { map, mended, raw: (mended > 0).then(|| content.to_vec()) })),
             Some(_) => Err("not a JSON object".into()),
             None => Err("holds too many values".into()),
         }

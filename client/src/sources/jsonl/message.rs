@@ -86,12 +86,9 @@ fn head(object: Object) -> Result<Reading, String> {
         row.set_sender(&sender);
     }
     row.fields.set_some(tag::RAW, raw);
-    for (key, tag) in [
-        ("text", tag::BODY),
-        ("forwarded", tag::FORWARDED_FROM),
-        ("via_bot", tag::VIA_BOT),
-        ("action", tag::ACTION),
-    ] {
+    for (key, tag) in
+        [("text", tag::BODY), ("forwarded", tag::FORWARDED_FROM), ("via_bot", tag::VIA_BOT), ("action", tag::ACTION)]
+    {
         row.fields.set_some(tag, take_text(&mut map, key));
     }
     if let Some(place) = map.get("place").and_then(Json::integer) {
@@ -175,11 +172,9 @@ fn stamp(map: &mut Map, time: &Parsed, ts: &str, is_ours: bool) -> Option<Stamp>
 
 /// The person: `sender` is an id where `sender_name` says something else, and a name where it does not.
 fn sender(map: &mut Map) -> Option<Party> {
-    let (id_key, name_key) = if map.get("actor").is_some_and(|a| a.text().is_some()) {
-        ("actor", "actor_name")
-    } else {
-        ("sender", "sender_name")
-    };
+    let nobody = map.get("sender").is_none_or(|s| *s == Json::Null);
+    let acts = nobody && map.get("actor").is_some_and(|a| a.text().is_some());
+    let (id_key, name_key) = if acts { ("actor", "actor_name") } else { ("sender", "sender_name") };
     let id = map.get(id_key).and_then(Json::text_or_number).filter(|t| !t.is_empty()).map(str::to_owned);
     if id.is_some() || map.get(id_key) == Some(&Json::Null) {
         map.remove(id_key);
@@ -256,7 +251,12 @@ fn changes(map: &mut Map, read: &mut Read) {
     let rows = all_of(map, "versions", |version| {
         let text = version.get("text")?.text()?;
         let mut row = Row::new(Kind::EDIT, time, natives::version(&native, text));
-        row.fields.set(tag::BODY, text).set_number(tag::EDITED_AT, time_of(version.get("at")).unwrap_or(time));
+        row.fields.set(tag::BODY, text);
+        match time_of(version.get("at")) {
+            Some(at) => row.fields.set_number(tag::EDITED_AT, at),
+            // Unknown, but not before it was sent.
+            None => row.fields.set_number(tag::AS_OF, time),
+        };
         Some(row)
     });
     if edited_at.is_none() && !rows.is_empty() {
@@ -269,7 +269,9 @@ fn changes(map: &mut Map, read: &mut Read) {
         let emoji = reaction.get("emoji")?.text().filter(|e| !e.is_empty())?;
         let by = reaction.get("by")?.text().filter(|b| !b.is_empty())?;
         let by_id = reaction.get("by_id").and_then(Json::text).filter(|b| !b.is_empty());
-        let by = Party { name: Some(by.to_owned()), native_id: by_id.map(str::to_owned), ..Party::default() };
+        // A person without a name goes by the id alone.
+        let name = (by_id != Some(by)).then(|| by.to_owned());
+        let by = Party { name, native_id: by_id.map(str::to_owned), ..Party::default() };
         let mut row = Row::new(Kind::REACTION_ADD, time, natives::reaction(&native, &by, emoji));
         row.set_sender(&by);
         row.fields.set(tag::EMOJI, emoji);
@@ -335,7 +337,8 @@ fn attachment(
     let (name, mime) = (take_text(&mut map, "name"), take_text(&mut map, "mime"));
     let path = take_text(&mut map, "path");
     let state = take_text(&mut map, "state").and_then(|w| Presence::from_word(&w));
-    let role = take_text(&mut map, "role").and_then(|w| Role::from_word(&w)).unwrap_or_else(|| role_of(mime.as_deref()));
+    let role =
+        take_text(&mut map, "role").and_then(|w| Role::from_word(&w)).unwrap_or_else(|| role_of(mime.as_deref()));
     let mut it = Attachment::new(role, state.unwrap_or(Presence::Omitted));
     (it.name, it.mime) = (name, mime);
     it.size = map.get("size").and_then(Json::integer).and_then(|n| u64::try_from(n).ok());
@@ -406,6 +409,9 @@ fn extra(row: &mut Row, mut map: Map, is_ours: bool) {
                 }
             }
             Some(Json::Null) | None => {}
+            Some(other) if map.is_empty() => {
+                row.fields.set(tag::EXTRA, other.canonical());
+            }
             Some(other) => {
                 map.insert("extra".into(), other);
             }

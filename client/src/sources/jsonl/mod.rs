@@ -13,7 +13,7 @@ use super::export::Taker;
 use super::{Answers, ChatReport, Files, ImportError, Sink};
 use crate::event::{Chat, Presence};
 
-pub use line::id_of;
+pub use line::{Word, id_of};
 
 /// Source name of messages that state none.
 pub const SOURCE: &str = "jsonl";
@@ -40,7 +40,8 @@ pub fn detect(files: &dyn Files) -> Vec<String> {
 
 fn begins_like_ours(files: &dyn Files, path: &str) -> bool {
     let Ok(file) = files.open(path) else { return false };
-    lines::first_keys(file.take(DETECT_BYTES)).is_some_and(|keys| ["id", "chat", "ts"].iter().all(|k| keys.contains(*k)))
+    lines::first_keys(file.take(DETECT_BYTES))
+        .is_some_and(|keys| ["id", "chat", "ts"].iter().all(|k| keys.contains(*k)))
 }
 
 /// Reads every file of lines found.

@@ -71,7 +71,8 @@ fn native(message: &Map, derived: &mut Derived) -> String {
         return own.to_owned();
     }
     // What an edit, a reaction or another choice of media would change stays out of the key.
-    const STABLE: [&str; 9] = ["type", "date", "date_unixtime", "from", "from_id", "actor", "actor_id", "action", "text"];
+    const STABLE: [&str; 9] =
+        ["type", "date", "date_unixtime", "from", "from_id", "actor", "actor_id", "action", "text"];
     let stable: Map = STABLE.iter().filter_map(|k| Some(((*k).to_owned(), message.get(*k)?.clone()))).collect();
     derived.next(&canonical_map(&stable))
 }

@@ -72,7 +72,9 @@ mod tests {
 
     #[test]
     fn parts_join_and_count_utf16_units() {
-        let text = read(r#"["a😀",{"type":"bold","text":"é"}," ",{"type":"text_link","text":"x","href":"http://h"},{"type":"plain","text":"."}]"#);
+        let text = read(
+            r#"["a😀",{"type":"bold","text":"é"}," ",{"type":"text_link","text":"x","href":"http://h"},{"type":"plain","text":"."}]"#,
+        );
         let text = text.unwrap();
         assert_eq!(text.text, "a😀é x.");
         assert_eq!(text.ranges, [range(3, 1, "bold", None), range(5, 1, "text_link", Some("http://h"))]);
@@ -80,7 +82,9 @@ mod tests {
 
     #[test]
     fn values_of_a_part_are_kept() {
-        let text = read(r#"[{"type":"mention_name","text":"A","user_id":7},{"type":"blockquote","text":"q","collapsed":true},{"type":"pre","text":"c","language":""}]"#);
+        let text = read(
+            r#"[{"type":"mention_name","text":"A","user_id":7},{"type":"blockquote","text":"q","collapsed":true},{"type":"pre","text":"c","language":""}]"#,
+        );
         let ranges = text.unwrap().ranges;
         assert_eq!(
             ranges,

@@ -59,8 +59,18 @@ pub fn read(
 ) -> Result<(), ImportError> {
     let folder = path.rfind('/').and_then(|at| path.get(..=at)).unwrap_or_default();
     let had = reports.len();
-    let mut import =
-        Import { files, path, folder, answers, taker, sink, reports, heads: None, chats_seen: 0, me: answers.me.clone() };
+    let mut import = Import {
+        files,
+        path,
+        folder,
+        answers,
+        taker,
+        sink,
+        reports,
+        heads: None,
+        chats_seen: 0,
+        me: answers.me.clone(),
+    };
     let mut walker = Walker::new(BufReader::new(files.open(path)?));
     let outcome = account(&mut walker, &mut import);
     let Import { sink, reports, .. } = import;
@@ -71,7 +81,9 @@ pub fn read(
     match outcome {
         Ok(()) => Ok(()),
         Err(Stop::Import(e)) => Err(e),
-        Err(Stop::Broken(Broken::TooDeep)) => Err(ImportError::Hostile(format!("{path:?}: {}; refused", Broken::TooDeep))),
+        Err(Stop::Broken(Broken::TooDeep)) => {
+            Err(ImportError::Hostile(format!("{path:?}: {}; refused", Broken::TooDeep)))
+        }
         Err(Stop::Broken(Broken::Io(e))) if e.kind() == std::io::ErrorKind::FileTooLarge => {
             Err(ImportError::Hostile(format!("{path:?} is larger than its export says; refused")))
         }
@@ -126,7 +138,8 @@ fn account<R: Read>(walker: &mut Walker<R>, visit: &mut impl Visit<R>) -> Result
             }
             ("personal_information", ValueType::Object) => {
                 let about = walker.value(MESSAGE_BYTES_MAX)?;
-                let id = about.as_ref().and_then(Json::map).and_then(|m| m.get("user_id")).and_then(Json::text_or_number);
+                let id =
+                    about.as_ref().and_then(Json::map).and_then(|m| m.get("user_id")).and_then(Json::text_or_number);
                 if let Some(id) = id {
                     visit.owner(format!("user{id}"));
                 }
