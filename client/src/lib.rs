@@ -13,3 +13,4 @@ pub mod log;
 pub mod merge;
 pub mod remote;
 pub mod sources;
+pub mod writers;

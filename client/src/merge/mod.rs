@@ -44,6 +44,7 @@ pub struct Message {
     pub ranges: Vec<Range>,
     pub reply: Option<Reply>,
     pub forwarded_from: Option<String>,
+    pub via_bot: Option<String>,
     pub attachments: Vec<Attachment>,
     pub reactions: Vec<Reaction>,
     /// Earlier texts, oldest first.
@@ -70,6 +71,8 @@ pub struct Version {
 pub struct Reaction {
     /// Name of the person, or the source's id where there is no name.
     pub by: String,
+    /// The source's id of the person, where it has one.
+    pub by_id: Option<String>,
     pub emoji: String,
 }
 
