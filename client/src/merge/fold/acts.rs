@@ -25,20 +25,20 @@ pub(super) fn content_hash(row: &Row) -> [u8; 32] {
 
 /// Reactions as they stand: each person and emoji by its latest act.
 pub(super) fn reactions<'a>(acts: impl Iterator<Item = &'a Row>) -> Vec<Reaction> {
-    let mut latest: BTreeMap<(String, String), ((i64, bool), String)> = BTreeMap::new();
+    let mut latest: BTreeMap<(String, String), ((i64, bool), String, Option<String>)> = BTreeMap::new();
     for row in acts.filter(|r| matches!(r.kind, Kind::REACTION_ADD | Kind::REACTION_REMOVE)) {
         let party = row.sender().unwrap_or_default();
         let Some(emoji) = row.fields.text(tag::EMOJI) else { continue };
         let person = party.native_id.clone().or_else(|| party.name.clone()).unwrap_or_default();
-        let shown = party.name.or(party.native_id).unwrap_or_default();
-        let act = ((at(row), row.kind == Kind::REACTION_REMOVE), shown);
+        let shown = party.name.or_else(|| party.native_id.clone()).unwrap_or_default();
+        let act = ((at(row), row.kind == Kind::REACTION_REMOVE), shown, party.native_id);
         let entry = latest.entry((person, emoji.to_owned())).or_insert_with(|| act.clone());
         if *entry < act {
             *entry = act;
         }
     }
-    let standing = latest.into_iter().filter(|(_, ((_, removed), _))| !removed);
-    let mut list: Vec<_> = standing.map(|((_, emoji), (_, by))| Reaction { by, emoji }).collect();
+    let standing = latest.into_iter().filter(|(_, ((_, removed), ..))| !removed);
+    let mut list: Vec<_> = standing.map(|((_, emoji), (_, by, by_id))| Reaction { by, by_id, emoji }).collect();
     list.sort();
     list.dedup();
     list

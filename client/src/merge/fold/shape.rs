@@ -80,6 +80,7 @@ pub(super) fn base(chat: &Chat, id: EventId, row_ids: Vec<EventId>, row: &Row) -
         ranges: row.ranges(),
         reply: row.reply(),
         forwarded_from: text(tag::FORWARDED_FROM),
+        via_bot: text(tag::VIA_BOT),
         attachments: row.attachments(),
         reactions: Vec::new(),
         versions: Vec::new(),
