@@ -180,15 +180,16 @@ pub(crate) fn join_attachments(a: Vec<Attachment>, b: Vec<Attachment>) -> Vec<At
 
 /// The contents seen in an attachment's place, one attachment each: usually just itself.
 pub(crate) fn contents(attachment: &Attachment) -> Vec<Attachment> {
-    contents_by_hash(attachment.clone()).map_or_else(|plain| vec![plain], |by_hash| by_hash.into_values().collect())
+    let by_hash = contents_by_hash(attachment);
+    by_hash.map_or_else(|| vec![attachment.clone()], |by_hash| by_hash.into_values().collect())
 }
 
 /// Joins what stands in one place: a reference without bytes yields to contents, contents are united.
 fn join_places(a: Attachment, b: Attachment) -> Attachment {
-    let mut all = match (contents_by_hash(a), contents_by_hash(b)) {
-        (Err(a), Err(b)) => return join_same(a, b),
-        (Ok(one), Err(_)) | (Err(_), Ok(one)) => one,
-        (Ok(mut all), Ok(more)) => {
+    let mut all = match (contents_by_hash(&a), contents_by_hash(&b)) {
+        (None, None) => return join_same(a, b),
+        (Some(one), None) | (None, Some(one)) => one,
+        (Some(mut all), Some(more)) => {
             for (hash, y) in more {
                 let joined = if let Some(x) = all.remove(&hash) { join_same(x, y) } else { y };
                 all.insert(hash, joined);
@@ -210,9 +211,10 @@ fn join_places(a: Attachment, b: Attachment) -> Attachment {
     first
 }
 
-/// Takes the contents of a place apart; a place without bytes comes back as it is.
-fn contents_by_hash(mut first: Attachment) -> Result<BTreeMap<[u8; 32], Attachment>, Attachment> {
-    let Some(hash) = first.hash else { return Err(first) };
+/// Takes the contents of a place apart; none for a place without bytes.
+fn contents_by_hash(place: &Attachment) -> Option<BTreeMap<[u8; 32], Attachment>> {
+    let hash = place.hash?;
+    let mut first = place.clone();
     let mut all = BTreeMap::new();
     if let Some(bytes) = first.rest.remove(ALSO) {
         let mut list = Row::new(Kind::MESSAGE, 0, "");
@@ -226,7 +228,7 @@ fn contents_by_hash(mut first: Attachment) -> Result<BTreeMap<[u8; 32], Attachme
     }
     let first = if let Some(also) = all.remove(&hash) { join_same(first, also) } else { first };
     all.insert(hash, first);
-    Ok(all)
+    Some(all)
 }
 
 /// Joins two entries of one content, or two references without any: each part by itself.

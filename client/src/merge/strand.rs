@@ -77,7 +77,8 @@ pub fn gap(export: &Sketch, known: &[(i64, Sketch)]) -> Option<(i64, i64)> {
 
 /// Pictures the strands of a chat from its rows: what [`choose_strand`] and `aliases` compare an export with.
 pub fn known_strands<'a>(source: &str, rows: impl IntoIterator<Item = &'a Row>) -> Vec<(i64, Sketch)> {
-    let mut strands: BTreeMap<i64, Vec<(i64, i64, Content, u32, usize, &Row)>> = BTreeMap::new();
+    type Lines<'a> = Vec<(i64, i64, Content, u32, usize, &'a Row)>;
+    let mut strands: BTreeMap<i64, Lines<'a>> = BTreeMap::new();
     for row in rows.into_iter().filter(|r| r.kind.stands()) {
         let Some(native) = Native::parse(&row.native) else { continue };
         let content = Content { class: native.class, ident: native.ident };
@@ -85,7 +86,7 @@ pub fn known_strands<'a>(source: &str, rows: impl IntoIterator<Item = &'a Row>) 
         let place = row.fields.number(tag::PLACE).unwrap_or(0);
         strands.entry(native.strand).or_default().push((native.unit, place, content, native.k, chars, row));
     }
-    let picture = |mut lines: Vec<(i64, i64, Content, u32, usize, &Row)>| {
+    let picture = |mut lines: Lines<'a>| {
         lines.sort_by_key(|(unit, place, content, k, _, row)| (*unit, *place, *content, *k, row.native.as_str()));
         let mut sketch = Sketch::new(source);
         for (unit, _, content, _, chars, row) in lines {

@@ -116,12 +116,15 @@ type Place = (usize, i64, String);
 /// Equal rows of several strands: entries by index.
 type Same = Vec<usize>;
 
+/// A grave by number, its place, and what it holds.
+type Buried = (usize, i64, Vec<(Content, u32)>);
+
 #[derive(Default)]
 struct Bucket {
     rows: BTreeMap<(Content, u32), Same>,
     sights: Vec<Sight>,
-    /// Graves that lie here, with place and what they hold.
-    graves: Vec<(usize, i64, Vec<(Content, u32)>)>,
+    /// Graves that lie here.
+    graves: Vec<Buried>,
 }
 
 impl Fold<'_> {
@@ -141,7 +144,7 @@ impl Fold<'_> {
             }
         }
         folded.deleted = self.graves.len();
-        folded.messages.sort_by(|a, b| (a.time, a.place, a.id).cmp(&(b.time, b.place, b.id)));
+        folded.messages.sort_by_key(|m| (m.time, m.place, m.id));
         folded
     }
 
@@ -191,7 +194,7 @@ impl Fold<'_> {
         for ((content, k), same) in &bucket.rows {
             let entries = || same.iter().filter_map(entry);
             let named = entries().find_map(|e| dead.get(&e.id).copied());
-            let lies = |(g, _, held): &(usize, i64, Vec<(Content, u32)>)| held.contains(&(*content, *k)).then_some(*g);
+            let lies = |(g, _, held): &Buried| held.contains(&(*content, *k)).then_some(*g);
             pieces.push(Piece {
                 content: *content,
                 k: *k,

@@ -159,7 +159,7 @@ fn a_foreign_chat_under_the_label_stays_apart() {
 #[test]
 fn an_own_deletion_is_not_revived_by_any_later_import() {
     let lines = since_long(vec![plain(5, "one"), plain(5, "secret words"), plain(5, "three"), plain(9, "end")]);
-    let mut device = merge(&[lines.clone()]);
+    let mut device = merge(std::slice::from_ref(&lines));
     let folded = device.fold();
     let message = folded.messages.iter().find(|m| m.text.as_deref() == Some("secret words")).unwrap();
     let grave = own_delete(message, 77, "grave");
@@ -189,7 +189,7 @@ fn an_own_deletion_is_not_revived_by_any_later_import() {
 #[test]
 fn a_deletion_refuses_the_line_by_another_clock() {
     let lines: Vec<Line> = (0..20).map(|i| plain(5 + i, &format!("a line of its own, number {i}"))).collect();
-    let mut device = merge(&[lines.clone()]);
+    let mut device = merge(std::slice::from_ref(&lines));
     let message = device.fold().messages.remove(7);
     message.row_ids.iter().for_each(|id| {
         device.rows.remove(id);
