@@ -68,6 +68,11 @@ impl Word for Presence {
 /// Sources whose native keys are made of content, not given by the app (FORMATS §2).
 const WITHOUT_IDS: [&str; 4] = ["whatsapp", "meta", "irc", "sms"];
 
+/// Whether a message of this source is one row, whose key is its identity: the others are merged from several.
+pub fn has_ids(source: &str) -> bool {
+    !matches!(source, "whatsapp" | "meta" | "irc")
+}
+
 /// The `id` of a line: the source's own, else derived from source and native key, without a secret, so that every home
 /// writes the same.
 pub fn id_of(source: &str, native: &str) -> String {

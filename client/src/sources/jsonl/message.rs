@@ -1,7 +1,7 @@
 //! One line to rows.
 
 use super::SOURCE;
-use super::line::Word;
+use super::line::{Word, has_ids};
 use super::lines::Object;
 use crate::event::{
     Attachment, Chat, Fields, Kind, Party, Precision, Presence, Range, Reply, Role, Row, Stamp, ZoneSource, tag,
@@ -95,6 +95,9 @@ fn head(object: Object) -> Result<Reading, String> {
         row.fields.set_number(tag::PLACE, place);
         map.remove("place");
     }
+    if !has_ids(&chat.source) {
+        from_key(&mut row);
+    }
     ranges(&mut map, &mut row);
     reply(&mut map, &mut row);
     let info = ChatInfo { title: take_text(&mut map, "chat_name").filter(|t| !t.is_empty()), shape: None };
@@ -112,6 +115,16 @@ fn head(object: Object) -> Result<Reading, String> {
     };
     changes(&mut map, &mut read);
     Ok(Reading { read, map, is_ours })
+}
+
+/// Restores what the merge of formats without ids keeps beside the key (`strand/unit/sender/class/k/body`).
+fn from_key(row: &mut Row) {
+    let mut parts = row.native.split('/');
+    let strand = parts.next().and_then(|s| s.parse().ok());
+    let class = parts.nth(2).filter(|c| matches!(*c, "P" | "E" | "D" | "O")).map(str::to_owned);
+    if let Some((strand, class)) = strand.zip(class) {
+        row.fields.set_number(tag::STRAND, strand).set(tag::CLASS, class);
+    }
 }
 
 fn required(map: &mut Map, key: &str) -> Result<String, String> {
@@ -252,14 +265,12 @@ fn changes(map: &mut Map, read: &mut Read) {
         let text = version.get("text")?.text()?;
         let mut row = Row::new(Kind::EDIT, time, natives::version(&native, text));
         row.fields.set(tag::BODY, text);
-        match time_of(version.get("at")) {
-            Some(at) => row.fields.set_number(tag::EDITED_AT, at),
-            // Unknown, but not before it was sent.
-            None => row.fields.set_number(tag::AS_OF, time),
-        };
+        if let Some(at) = time_of(version.get("at")) {
+            row.fields.set_number(tag::EDITED_AT, at);
+        }
         Some(row)
     });
-    if edited_at.is_none() && !rows.is_empty() {
+    if edited_at.is_none() && !rows.is_empty() && has_ids(&read.chat.source) {
         // The line's own text is the latest, though nothing says since when: later than all it replaced.
         let latest = rows.iter().filter_map(|r| r.fields.number(tag::EDITED_AT)).fold(time, i64::max);
         read.row.fields.set_number(tag::AS_OF, latest.saturating_add(1));

@@ -56,10 +56,13 @@ fn a_line_of_anybody_is_read() {
 #[test]
 fn a_line_of_ours_gives_back_source_native_and_time() {
     let (sink, row) = row(
-        r#"{"id":"x","chat":"Family","sender":null,"ts":"2024-03-01T10:00:00.000","actor":"Ana","actor_name":"Ana","source":"whatsapp","native":"n/1","kind":"system","action":"joined","local_time":"01.03.24, 10:00","precision":"minute","tz_source":"unknown","place":3,"extra":{"b":1,"a":[2]},"deleted":true,"versions":[{"at":"2024-03-02T00:00:00.000Z","text":"old"},{"at":null,"text":"older"}]}"#,
+        r#"{"id":"x","chat":"Family","sender":null,"ts":"2024-03-01T10:00:00.000","actor":"Ana","actor_name":"Ana","source":"whatsapp","native":"7/7/=Ana/P/0/=x","kind":"system","action":"joined","local_time":"01.03.24, 10:00","precision":"minute","tz_source":"unknown","place":3,"extra":{"b":1,"a":[2]},"deleted":true,"versions":[{"at":"2024-03-02T00:00:00.000Z","text":"old"},{"at":null,"text":"older"}]}"#,
     );
     let (chat, _) = sink.rows.last().unwrap();
-    assert_eq!((chat.source.as_str(), chat.conversation.as_str(), row.native.as_str()), ("whatsapp", "Family", "n/1"));
+    assert_eq!(
+        (chat.source.as_str(), chat.conversation.as_str(), row.native.as_str()),
+        ("whatsapp", "Family", "7/7/=Ana/P/0/=x")
+    );
     assert_eq!((row.kind, row.time), (Kind::SYSTEM, 1_709_287_200_000));
     assert_eq!(row.sent_at(), Some(Stamp::local("01.03.24, 10:00", Precision::Minute)));
     assert_eq!(row.sent_at().unwrap().zone, ZoneSource::Unknown);
@@ -70,12 +73,20 @@ fn a_line_of_ours_gives_back_source_native_and_time() {
     assert_eq!(
         about,
         [
-            ("n/1", Kind::SOURCE_DELETE, None, None),
-            ("n/1", Kind::EDIT, Some("old"), Some(1_709_337_600_000)),
-            ("n/1", Kind::EDIT, Some("older"), None),
+            ("7/7/=Ana/P/0/=x", Kind::SOURCE_DELETE, None, None),
+            ("7/7/=Ana/P/0/=x", Kind::EDIT, Some("old"), Some(1_709_337_600_000)),
+            ("7/7/=Ana/P/0/=x", Kind::EDIT, Some("older"), None),
         ]
     );
-    // The text the line shows is later than those it replaced.
+    assert_eq!((row.fields.get(tag::CLASS), row.fields.number(tag::STRAND)), (Some(&b"P"[..]), Some(7)));
+    assert_eq!(row.fields.get(tag::AS_OF), None);
+}
+
+#[test]
+fn the_text_shown_is_later_than_those_it_replaced() {
+    let (_, row) = row(
+        r#"{"id":"5","chat":"c","sender":"A","ts":"2024-03-01T10:00:00Z","text":"now","versions":[{"at":"2024-03-02T00:00:00.000Z","text":"old"}]}"#,
+    );
     assert_eq!(row.fields.number(tag::AS_OF), Some(1_709_337_600_001));
 }
 
