@@ -3,6 +3,17 @@
 //! A source is a function from [`Files`] to a [`Sink`]. It streams, holds bounded memory, and never decides what is
 //! new: the sink does. Everything it reads is hostile.
 
+pub mod detect;
+pub mod export;
+pub mod json;
+pub mod jsonl;
+mod natives;
+#[cfg(test)]
+pub(crate) mod recorded;
+pub mod telegram;
+pub(crate) mod time;
+pub mod whatsapp;
+
 use std::io::{self, Read};
 
 use thiserror::Error;

@@ -1,0 +1,175 @@
+//! SQLite's rows of packs, queues and guards.
+
+use proto::wire::ids::{AccountId, DeviceId, PackId};
+use rusqlite::params;
+
+use super::rows::Rows;
+use super::values::{self, int, object_key};
+use crate::meta::tables::{GuessRow, MirrorRow, PackRow, mirror_rank};
+use crate::meta::{DuePlace, Invite, MirrorObject, Once, Result, Totals};
+
+pub fn pack(rows: &Rows<'_>, account: &AccountId, id: &PackId) -> Result<Option<PackRow>> {
+    let sql = "SELECT * FROM pack WHERE account = ?1 AND id = ?2";
+    rows.one(sql, params![account.0, id.0], values::pack)
+}
+
+pub fn put_pack(rows: &Rows<'_>, account: &AccountId, row: &PackRow) -> Result<()> {
+    rows.run(
+        "INSERT OR REPLACE INTO pack
+           (account, id, class, last_day, device, whole, due_ms, pin, in_head, dropped_by, dropper)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+        params![
+            account.0,
+            row.id.0,
+            row.class.number(),
+            row.last_day,
+            row.device.0,
+            row.whole,
+            row.due_ms.map(int),
+            row.pin.map(int),
+            row.in_head,
+            row.dropped.map(|d| int(d.generation)),
+            row.dropped.map(|d| d.author.0),
+        ],
+    )?;
+    Ok(())
+}
+
+pub fn remove_pack(rows: &Rows<'_>, account: &AccountId, id: &PackId) -> Result<()> {
+    rows.run("DELETE FROM pack WHERE account = ?1 AND id = ?2", params![account.0, id.0]).map(drop)
+}
+
+pub fn staged(rows: &Rows<'_>, account: &AccountId, device: &DeviceId, limit: usize) -> Result<Vec<PackRow>> {
+    let sql = "SELECT * FROM pack WHERE account = ?1 AND device = ?2
+               AND pin IS NULL AND in_head = 0 AND dropped_by IS NULL ORDER BY id LIMIT ?3";
+    rows.many(sql, params![account.0, device.0, int(limit as u64)], values::pack)
+}
+
+pub fn due(rows: &Rows<'_>, until_ms: u64, after: Option<DuePlace>, limit: usize) -> Result<Vec<(AccountId, PackRow)>> {
+    let limit = int(limit as u64);
+    match after {
+        None => rows.many(
+            "SELECT * FROM pack WHERE due_ms <= ?1 ORDER BY due_ms, account, id LIMIT ?2",
+            params![int(until_ms), limit],
+            values::pack_of,
+        ),
+        Some((due_ms, account, id)) => rows.many(
+            "SELECT * FROM pack WHERE due_ms <= ?1 AND (due_ms, account, id) > (?2, ?3, ?4)
+             ORDER BY due_ms, account, id LIMIT ?5",
+            params![int(until_ms), int(due_ms), account.0, id.0, limit],
+            values::pack_of,
+        ),
+    }
+}
+
+pub fn packs_after(
+    rows: &Rows<'_>,
+    after: Option<(AccountId, PackId)>,
+    limit: usize,
+) -> Result<Vec<(AccountId, PackRow)>> {
+    let limit = int(limit as u64);
+    match after {
+        None => rows.many("SELECT * FROM pack ORDER BY account, id LIMIT ?1", [limit], values::pack_of),
+        Some((account, id)) => rows.many(
+            "SELECT * FROM pack WHERE (account, id) > (?1, ?2) ORDER BY account, id LIMIT ?3",
+            params![account.0, id.0, limit],
+            values::pack_of,
+        ),
+    }
+}
+
+pub fn guess(rows: &Rows<'_>, key: &[u8; 32]) -> Result<Option<GuessRow>> {
+    rows.one("SELECT * FROM guess WHERE key = ?1", [key], |r| {
+        let spent = u32::try_from(values::number(r, "spent")?).unwrap_or(u32::MAX);
+        Ok(GuessRow { spent, since_ms: values::number(r, "since_ms")? })
+    })
+}
+
+pub fn put_guess(rows: &Rows<'_>, key: &[u8; 32], row: GuessRow) -> Result<()> {
+    let sql = "INSERT OR REPLACE INTO guess (key, spent, since_ms) VALUES (?1,?2,?3)";
+    rows.run(sql, params![key, row.spent, int(row.since_ms)]).map(drop)
+}
+
+pub fn put_once(rows: &Rows<'_>, kind: Once, id: &[u8; 32], value: &[u8], until_ms: u64) -> Result<()> {
+    let sql = "INSERT OR REPLACE INTO once (kind, id, value, until_ms) VALUES (?1,?2,?3,?4)";
+    rows.run(sql, params![kind as u8, id, value, int(until_ms)]).map(drop)
+}
+
+pub fn take_once(rows: &Rows<'_>, kind: Once, id: &[u8; 32]) -> Result<Option<(Vec<u8>, u64)>> {
+    let sql = "DELETE FROM once WHERE kind = ?1 AND id = ?2 RETURNING value, until_ms";
+    rows.one(sql, params![kind as u8, id], |r| {
+        Ok((r.get("value").map_err(values::failed)?, values::number(r, "until_ms")?))
+    })
+}
+
+pub fn drop_before(rows: &Rows<'_>, once_until_ms: u64, guess_since_ms: u64) -> Result<()> {
+    rows.run("DELETE FROM once WHERE until_ms <= ?1", [int(once_until_ms)])?;
+    rows.run("DELETE FROM guess WHERE since_ms <= ?1", [int(guess_since_ms)]).map(drop)
+}
+
+pub fn put_invite(rows: &Rows<'_>, row: &Invite) -> Result<()> {
+    let sql = "INSERT OR REPLACE INTO invite (hash, uses_left, expires_ms, quota_bytes, created_ms, revoked)
+               VALUES (?1,?2,?3,?4,?5,?6)";
+    let (expires, quota, created) = (int(row.expires_ms), row.quota_bytes.map(int), int(row.created_ms));
+    rows.run(sql, params![row.hash, row.uses_left, expires, quota, created, row.revoked]).map(drop)
+}
+
+pub fn mirror(rows: &Rows<'_>, account: &AccountId, object: &MirrorObject) -> Result<Option<MirrorRow>> {
+    let (kind, part) = object_key(object);
+    let sql = "SELECT * FROM mirror WHERE account = ?1 AND kind = ?2 AND part = ?3";
+    rows.one(sql, params![account.0, kind, part], values::mirror)
+}
+
+pub fn put_mirror(rows: &Rows<'_>, row: &MirrorRow) -> Result<()> {
+    let (kind, part) = object_key(&row.object);
+    let sql = "INSERT OR REPLACE INTO mirror (account, kind, part, rank, since_ms, stamp) VALUES (?1,?2,?3,?4,?5,?6)";
+    let (rank, since, stamp) = (mirror_rank(&row.object), int(row.since_ms), int(row.stamp));
+    rows.run(sql, params![row.account.0, kind, part, rank, since, stamp]).map(drop)
+}
+
+pub fn remove_mirror(rows: &Rows<'_>, account: &AccountId, object: &MirrorObject) -> Result<()> {
+    let (kind, part) = object_key(object);
+    let sql = "DELETE FROM mirror WHERE account = ?1 AND kind = ?2 AND part = ?3";
+    rows.run(sql, params![account.0, kind, part]).map(drop)
+}
+
+/// Removes an account's many rows in steps, then its few and its own in the last one.
+pub fn remove_rows(rows: &Rows<'_>, id: &AccountId, limit: usize) -> Result<usize> {
+    let part = |gone: usize| int((limit - gone) as u64);
+    let packs = "DELETE FROM pack WHERE account = ?1 AND id IN (SELECT id FROM pack WHERE account = ?1 LIMIT ?2)";
+    let mut gone = rows.run(packs, params![id.0, part(0)])?;
+    let log = "DELETE FROM log WHERE rowid IN (SELECT rowid FROM log WHERE account = ?1 LIMIT ?2)";
+    gone += rows.run(log, params![id.0, part(gone)])?;
+    let hashes = "DELETE FROM leaf_hashes WHERE rowid IN (SELECT rowid FROM leaf_hashes WHERE account = ?1 LIMIT ?2)";
+    gone += rows.run(hashes, params![id.0, part(gone)])?;
+    if gone >= limit {
+        return Ok(gone);
+    }
+    for sql in [
+        "DELETE FROM node WHERE account = ?1",
+        "DELETE FROM roster WHERE account = ?1",
+        "DELETE FROM device WHERE account = ?1",
+        "DELETE FROM slot WHERE account = ?1",
+        "DELETE FROM mirror WHERE account = ?1",
+        "DELETE FROM account WHERE id = ?1",
+    ] {
+        rows.run(sql, [id.0])?;
+    }
+    Ok(gone)
+}
+
+pub fn totals(rows: &Rows<'_>) -> Result<Totals> {
+    let sql = "SELECT (SELECT count(*) FROM account) AS accounts,
+                      (SELECT count(*) FROM device WHERE active = 1) AS devices,
+                      (SELECT count(*) FROM pack) AS packs,
+                      (SELECT coalesce(sum(used_bytes), 0) FROM account) AS stored_bytes";
+    let found = rows.one(sql, [], |r| {
+        Ok(Totals {
+            accounts: values::number(r, "accounts")?,
+            devices: values::number(r, "devices")?,
+            packs: values::number(r, "packs")?,
+            stored_bytes: values::number(r, "stored_bytes")?,
+        })
+    })?;
+    Ok(found.unwrap_or_default())
+}

@@ -1,0 +1,59 @@
+//! One suite for every store: what each rule accepts and refuses, written against the documents, with records made here
+//! by hand. Then the same random work on two stores, which must give equal answers.
+
+mod author;
+mod gates;
+mod heads;
+mod logs;
+mod packs;
+mod random;
+mod rosters;
+
+use super::{Model, Sqlite};
+
+/// Runs each case on each store.
+macro_rules! on_every_store {
+    ($($group:ident :: $case:ident),* $(,)?) => {
+        mod on_model {
+            $(#[tokio::test] async fn $case() { super::$group::$case(&super::Model::new()).await; })*
+        }
+        mod on_sqlite {
+            $(#[tokio::test] async fn $case() {
+                let dir = tempfile::tempdir().unwrap();
+                let store = super::Sqlite::open(&dir.path().join("meta.db")).await.unwrap();
+                super::$group::$case(&store).await;
+            })*
+        }
+    };
+}
+
+on_every_store! {
+    gates::guesses_come_back_one_by_one,
+    gates::single_use_values_are_taken_once,
+    gates::an_invite_admits_as_often_as_it_says,
+    gates::a_suspended_account_waits_and_a_deleted_one_goes,
+    logs::registering_again_is_answered_alike,
+    logs::a_name_belongs_to_one_account,
+    logs::a_sign_in_proves_what_it_shows,
+    logs::a_repeated_append_changes_nothing,
+    logs::a_record_must_follow_its_authors_last,
+    logs::a_record_must_fit_the_log,
+    logs::a_batch_is_kept_whole_or_not_at_all,
+    logs::server_time_never_falls,
+    logs::every_page_proves_that_it_continues,
+    logs::open_tells_what_is_new,
+    logs::a_tail_has_an_end,
+    packs::a_pack_is_reserved_then_whole_then_pinned,
+    packs::room_is_charged_and_given_back,
+    packs::what_is_due_is_gone_for_every_check,
+    heads::a_head_stands_on_the_last_one,
+    heads::a_head_names_only_what_is_there,
+    heads::a_drop_waits_for_another_device,
+    heads::a_head_erases_what_it_covers,
+    rosters::a_joining_device_ends_old_tokens,
+    rosters::a_revoked_device_is_gone,
+    rosters::a_leaving_device_is_gone_at_once,
+    rosters::slots_come_with_their_roster,
+    rosters::a_rotation_is_mirrored_in_order,
+    rosters::an_ended_account_goes_in_steps,
+}

@@ -1,0 +1,213 @@
+//! What one transaction sees: rows, and steps that read or write one of them. The rules (`ops`) stand above it and are
+//! the same for every store; a store decides only how rows are kept and how a transaction commits.
+
+use bytes::Bytes;
+use proto::wire::ids::{AccountId, DeviceId, PackId};
+use proto::wire::ladder::Class;
+use proto::wire::roster::SlotKind;
+use proto::wire::slot::AccountName;
+use proto::wire::tree::{Frontier, Hash};
+
+use super::{DuePlace, Invite, MirrorObject, Once, Result, SlotBytes, Totals};
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccountRow {
+    pub id: AccountId,
+    pub name: AccountName,
+    pub created_ms: u64,
+    pub suspended: bool,
+    /// Deletion has begun, by the owner's last ROSTER or by the operator.
+    pub ended: bool,
+    pub incarnation: u32,
+    pub frontier: Frontier,
+    /// Server time of the last entry, which never falls.
+    pub last_time_ms: u64,
+    /// Bytes of all bodies ever appended.
+    pub body_bytes: u64,
+    /// Access generation: raised by every ROSTER and leaving.
+    pub generation: u64,
+    pub roster_version: u64,
+    pub roster_index: u64,
+    pub head: Option<HeadRow>,
+    pub quota_bytes: u64,
+    pub used_bytes: u64,
+    pub devices_max: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HeadRow {
+    pub generation: u64,
+    pub index: u64,
+    pub digest: [u8; 32],
+    pub covered_size: u64,
+    /// `body_bytes` as it was at the covered size: what lies above is the tail.
+    pub covered_bytes: u64,
+    pub front_size: u64,
+    pub front_page: Option<PackId>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DeviceRow {
+    pub id: DeviceId,
+    /// In the roster, and not left by itself.
+    pub active: bool,
+    pub counter: u64,
+    pub digest: [u8; 32],
+    pub seen_size: u64,
+    pub agreed: u64,
+    pub last_time_ms: u64,
+    /// Bytes reserved that neither record nor head pins yet.
+    pub staged_bytes: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogRow {
+    pub index: u64,
+    pub leaf: Bytes,
+    pub body: Bytes,
+    pub erased: bool,
+    /// `AccountRow::body_bytes` before this entry.
+    pub bytes_before: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RosterRow {
+    pub version: u64,
+    pub index: u64,
+    pub digest: [u8; 32],
+    /// The root generation it began, if it rotated the root.
+    pub rotation: Option<u32>,
+    /// The clear content (`docs/format.md` §4.4).
+    pub content: Bytes,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PackRow {
+    pub id: PackId,
+    pub class: Class,
+    pub last_day: u32,
+    pub device: DeviceId,
+    /// All its bytes are durable.
+    pub whole: bool,
+    /// Empty while a record or head pins it.
+    pub due_ms: Option<u64>,
+    /// The newest record that relies on it.
+    pub pin: Option<u64>,
+    pub in_head: bool,
+    pub dropped: Option<DroppedBy>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DroppedBy {
+    pub generation: u64,
+    pub author: DeviceId,
+}
+
+impl PackRow {
+    /// Not past its due time: there for every check.
+    pub fn live(&self, now_ms: u64) -> bool {
+        self.due_ms.is_none_or(|due| now_ms < due)
+    }
+
+    /// Reserved and pinned by nothing so far.
+    pub fn is_staged(&self) -> bool {
+        self.pin.is_none() && !self.in_head && self.dropped.is_none()
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.class.bytes() as u64
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct GuessRow {
+    pub spent: u32,
+    /// From when the next refill counts.
+    pub since_ms: u64,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MirrorRow {
+    pub account: AccountId,
+    pub object: MirrorObject,
+    pub since_ms: u64,
+    pub stamp: u64,
+}
+
+/// The rows of one transaction.
+pub trait Tables {
+    fn account(&mut self, id: &AccountId) -> Result<Option<AccountRow>>;
+    fn account_named(&mut self, name: &AccountName) -> Result<Option<AccountRow>>;
+    fn accounts_after(&mut self, after: Option<&AccountName>, limit: usize) -> Result<Vec<AccountRow>>;
+    fn ended_accounts(&mut self, limit: usize) -> Result<Vec<AccountId>>;
+    fn put_account(&mut self, row: &AccountRow) -> Result<()>;
+    /// Removes up to `limit` rows of an account, its own row last; tells how many went.
+    fn remove_rows(&mut self, id: &AccountId, limit: usize) -> Result<usize>;
+
+    fn device(&mut self, account: &AccountId, id: &DeviceId) -> Result<Option<DeviceRow>>;
+    fn devices(&mut self, account: &AccountId) -> Result<Vec<DeviceRow>>;
+    fn put_device(&mut self, account: &AccountId, row: &DeviceRow) -> Result<()>;
+
+    fn entry(&mut self, account: &AccountId, index: u64) -> Result<Option<LogRow>>;
+    /// Entries from an index on: at most `limit`, and none after leaf and body bytes have passed `bytes_max`.
+    fn entries(&mut self, account: &AccountId, from: u64, limit: usize, bytes_max: usize) -> Result<Vec<LogRow>>;
+    fn add_entry(&mut self, account: &AccountId, row: &LogRow, author: Option<(&DeviceId, u64)>) -> Result<()>;
+    fn index_of(&mut self, account: &AccountId, device: &DeviceId, counter: u64) -> Result<Option<u64>>;
+    fn erase_body(&mut self, account: &AccountId, index: u64) -> Result<()>;
+
+    /// Up to 64 leaf hashes, one after another.
+    fn leaf_hashes(&mut self, account: &AccountId, row: u64) -> Result<Vec<u8>>;
+    fn put_leaf_hashes(&mut self, account: &AccountId, row: u64, hashes: &[u8]) -> Result<()>;
+    fn node(&mut self, account: &AccountId, height: u32, index: u64) -> Result<Option<Hash>>;
+    fn put_node(&mut self, account: &AccountId, height: u32, index: u64, hash: &Hash) -> Result<()>;
+
+    fn roster(&mut self, account: &AccountId, version: u64) -> Result<Option<RosterRow>>;
+    /// Rotations above a version, oldest first.
+    fn rotations(&mut self, account: &AccountId, above: u64) -> Result<Vec<RosterRow>>;
+    fn put_roster(&mut self, account: &AccountId, row: &RosterRow) -> Result<()>;
+
+    fn slot(&mut self, account: &AccountId, kind: SlotKind) -> Result<Option<SlotBytes>>;
+    fn put_slot(&mut self, account: &AccountId, slot: &SlotBytes) -> Result<()>;
+    /// Whose recovery slot has this name in the bucket.
+    fn slot_owner(&mut self, name: &[u8; 16]) -> Result<Option<AccountId>>;
+
+    fn pack(&mut self, account: &AccountId, id: &PackId) -> Result<Option<PackRow>>;
+    fn put_pack(&mut self, account: &AccountId, row: &PackRow) -> Result<()>;
+    fn remove_pack(&mut self, account: &AccountId, id: &PackId) -> Result<()>;
+    /// What a device has reserved and nothing has pinned, by id.
+    fn staged(&mut self, account: &AccountId, device: &DeviceId, limit: usize) -> Result<Vec<PackRow>>;
+    /// Packs due at or before a time, longest due first, beginning after a place.
+    fn due(&mut self, until_ms: u64, after: Option<DuePlace>, limit: usize) -> Result<Vec<(AccountId, PackRow)>>;
+    fn packs_after(&mut self, after: Option<(AccountId, PackId)>, limit: usize) -> Result<Vec<(AccountId, PackRow)>>;
+
+    fn guess(&mut self, key: &[u8; 32]) -> Result<Option<GuessRow>>;
+    fn put_guess(&mut self, key: &[u8; 32], row: GuessRow) -> Result<()>;
+    fn put_once(&mut self, kind: Once, id: &[u8; 32], value: &[u8], until_ms: u64) -> Result<()>;
+    fn take_once(&mut self, kind: Once, id: &[u8; 32]) -> Result<Option<(Vec<u8>, u64)>>;
+    /// Drops single-use values that ended and budgets untouched since the times given.
+    fn drop_before(&mut self, once_until_ms: u64, guess_since_ms: u64) -> Result<()>;
+
+    fn invite(&mut self, hash: &[u8; 32]) -> Result<Option<Invite>>;
+    fn put_invite(&mut self, row: &Invite) -> Result<()>;
+    fn invites(&mut self) -> Result<Vec<Invite>>;
+
+    fn mirror(&mut self, account: &AccountId, object: &MirrorObject) -> Result<Option<MirrorRow>>;
+    fn put_mirror(&mut self, row: &MirrorRow) -> Result<()>;
+    fn remove_mirror(&mut self, account: &AccountId, object: &MirrorObject) -> Result<()>;
+    /// By order of the work, then longest waiting first.
+    fn mirror_rows(&mut self, limit: usize) -> Result<Vec<MirrorRow>>;
+    fn mirror_rows_of(&mut self, account: &AccountId) -> Result<Vec<MirrorRow>>;
+    fn mirror_since(&mut self) -> Result<Option<u64>>;
+
+    fn totals(&mut self) -> Result<Totals>;
+}
+
+/// The order of mirror work: secrets' slots, then who may write, then the head; what they replace goes last.
+pub fn mirror_rank(object: &MirrorObject) -> u8 {
+    match object {
+        MirrorObject::PassphraseSlot | MirrorObject::Opaque | MirrorObject::RecoverySlot(_) => 1,
+        MirrorObject::Rotation(_) | MirrorObject::Roster => 2,
+        MirrorObject::Head => 3,
+        MirrorObject::EraseRecoverySlot(_) => 4,
+    }
+}
