@@ -4,9 +4,15 @@
 //! `ids` → `crypto` → `event` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`; `merge` is a pure function over
 //! rows; `sources`, `archive` and `remote` are adapters at the edge.
 
+pub mod archive;
+pub mod crypto;
+pub mod env;
 pub mod error;
 pub mod event;
+pub mod home;
 pub mod ids;
+pub mod log;
 pub mod merge;
 pub mod remote;
 pub mod sources;
+pub mod writers;

@@ -25,6 +25,28 @@ impl Class {
             Self::Omitted => 'O',
         }
     }
+
+    /// Reads a class from its letter.
+    pub fn from_letter(letter: u8) -> Option<Self> {
+        match letter {
+            b'P' => Some(Self::Plain),
+            b'E' => Some(Self::Edited),
+            b'D' => Some(Self::Deleted),
+            b'O' => Some(Self::Omitted),
+            _ => None,
+        }
+    }
+
+    /// Whether a row of this class may stand for another text, in this source.
+    ///
+    /// Meta shows edits without any mark, so all its lines are open; IRC has neither edits nor deletions.
+    pub fn is_open(self, source: &str) -> bool {
+        match source {
+            "meta" => true,
+            "irc" => false,
+            _ => self != Self::Plain,
+        }
+    }
 }
 
 /// A line before it becomes a row: what enters its key, and the row's values.

@@ -1,8 +1,24 @@
 //! From rows to messages: pure functions, the same on every device (DESIGN §6, FORMATS §2a).
 
+mod alias;
+mod fold;
+mod import;
+mod join;
 mod line;
+mod native;
+mod rows;
+mod sketch;
+mod strand;
+mod view;
 
+pub use alias::aliases;
+pub use fold::{Folded, fold_chat, fold_target, has_ids, own_delete};
+pub use import::Import;
+pub use join::{Joined, VERSION_MARK, is_version, join};
 pub use line::{Class, Line};
+pub use rows::{Assembler, Export};
+pub use sketch::Sketch;
+pub use strand::{Choice, ONE_STRAND, Question, choose_strand, gap, known_imports, known_strands, overlapping};
 
 use crate::event::{Attachment, Chat, Kind, Party, Range, Reply, Stamp};
 use crate::ids::EventId;
@@ -28,6 +44,7 @@ pub struct Message {
     pub ranges: Vec<Range>,
     pub reply: Option<Reply>,
     pub forwarded_from: Option<String>,
+    pub via_bot: Option<String>,
     pub attachments: Vec<Attachment>,
     pub reactions: Vec<Reaction>,
     /// Earlier texts, oldest first.
@@ -54,5 +71,10 @@ pub struct Version {
 pub struct Reaction {
     /// Name of the person, or the source's id where there is no name.
     pub by: String,
+    /// The source's id of the person, where it has one.
+    pub by_id: Option<String>,
     pub emoji: String,
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,10 @@ impl ServerAddress {
             "http" => return Err(refuse("plain http is for loopback only")),
             _ => return Err(refuse("unknown scheme")),
         };
-        let port = uri.port_u16().unwrap_or(Self::PORT);
+        let port = match authority.strip_prefix(host).and_then(|rest| rest.strip_prefix(':')) {
+            None => Self::PORT,
+            Some(digits) => digits.parse().map_err(|_| refuse("the port is not a number up to 65535"))?,
+        };
         let shown = if port == Self::PORT { host.to_owned() } else { format!("{host}:{port}") };
         let scheme = if tls { "https" } else { "http" };
         Ok(Self { shown, uri: format!("{scheme}://{host}:{port}"), tls })

@@ -3,6 +3,15 @@
 //! A source is a function from [`Files`] to a [`Sink`]. It streams, holds bounded memory, and never decides what is
 //! new: the sink does. Everything it reads is hostile.
 
+pub mod detect;
+pub mod export;
+pub mod json;
+pub mod jsonl;
+mod natives;
+#[cfg(test)]
+pub(crate) mod recorded;
+pub mod telegram;
+pub(crate) mod time;
 pub mod whatsapp;
 
 use std::io::{self, Read};
@@ -47,6 +56,13 @@ pub trait Sink {
     fn chat(&mut self, chat: &Chat, info: &ChatInfo) -> Result<(), ImportError>;
     /// Takes a row. Rows of one chat may come in any order.
     fn row(&mut self, chat: &Chat, row: Row) -> Result<(), ImportError>;
+    /// Takes a row about the message of this native key in the same chat, known or not: the sink computes the target's
+    /// id, which needs a key that sources do not have. The row's time is the target's.
+    ///
+    /// A sink without it fails loudly, so that no reaction is lost in silence.
+    fn about(&mut self, _chat: &Chat, _target_native: &str, _row: Row) -> Result<(), ImportError> {
+        Err(ImportError::Sink("this sink takes no rows about other messages".into()))
+    }
     /// Takes an attachment's bytes, read to the end, and answers their hash and size.
     fn file(&mut self, content: &mut dyn Read) -> Result<FileTaken, ImportError>;
     /// Notes an item that could not be read; the import goes on and ends with exit 3.

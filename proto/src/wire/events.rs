@@ -25,17 +25,33 @@ pub struct Permit {
 impl Permit {
     pub const MASS_DELETION: u8 = 1;
 
+    /// The message the roster key signs, under [`purpose::PERMIT`].
+    pub fn message(&self, account: &AccountId) -> Vec<u8> {
+        Writer::new().raw(&account.0).raw(&self.fields()).finish()
+    }
+
+    pub fn verify(&self, account: &AccountId, roster_key: &[u8; 32]) -> std::result::Result<(), BadSignature> {
+        verify(roster_key, purpose::PERMIT, &[&self.message(account)], &self.signature)
+    }
+
     fn fields(&self) -> Vec<u8> {
         Writer::new().u64(self.roster_version).u8(self.purpose).u64(self.bytes).u32(self.last_day).finish()
     }
 
-    pub fn verify(&self, account: &AccountId, roster_key: &[u8; 32]) -> std::result::Result<(), BadSignature> {
-        verify(roster_key, purpose::PERMIT, &[&account.0, &self.fields()], &self.signature)
+    fn read(r: &mut Reader<'_>) -> Result<Self> {
+        let permit = Self {
+            roster_version: r.u64()?,
+            purpose: r.u8()?,
+            bytes: r.u64()?,
+            last_day: r.u32()?,
+            signature: r.array()?,
+        };
+        if permit.purpose == Self::MASS_DELETION { Ok(permit) } else { Err(Malformed::Unknown) }
     }
 }
 
 /// Reads an ascending list of pack ids.
-pub(super) fn packs(r: &mut Reader<'_>, n: usize) -> Result<Vec<PackId>> {
+fn packs(r: &mut Reader<'_>, n: usize) -> Result<Vec<PackId>> {
     let list = (0..n).map(|_| Ok(PackId(r.array()?))).collect::<Result<Vec<_>>>()?;
     if list.is_sorted_by(|a, b| a < b) { Ok(list) } else { Err(Malformed::NotCanonical) }
 }
@@ -63,13 +79,7 @@ impl EventsClear {
         let packs = packs(&mut r, n)?;
         let permit = match r.u8()? {
             0 => None,
-            1 => Some(Permit {
-                roster_version: r.u64()?,
-                purpose: r.u8()?,
-                bytes: r.u64()?,
-                last_day: r.u32()?,
-                signature: r.array()?,
-            }),
+            1 => Some(Permit::read(&mut r)?),
             _ => return Err(Malformed::NotCanonical),
         };
         r.finish()?;

@@ -87,7 +87,13 @@ impl HeadClear {
         let ascending = erase.is_sorted_by(|a, b| a < b)
             && adds.is_sorted_by(|a, b| a.pack < b.pack)
             && drops.is_sorted_by(|a, b| a.pack < b.pack);
-        if !ascending || pages.is_empty() || generation == 0 || front_size > covered_size {
+        // Only the first place may say that there is no page.
+        let no_hole = pages.iter().skip(1).all(|page| *page != NO_PACK);
+        let first = generation == 1;
+        if !ascending || pages.is_empty() || !no_hole || generation == 0 || front_size > covered_size {
+            return Err(Malformed::NotCanonical);
+        }
+        if first != (parent == [0; 32]) {
             return Err(Malformed::NotCanonical);
         }
         Ok(Self { generation, parent, covered_size, covered_root, front_size, erase, adds, drops, pages })

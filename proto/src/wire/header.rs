@@ -3,6 +3,7 @@
 use super::bytes::{Malformed, Reader, Result, Writer};
 use super::context::{BadSignature, h, purpose, verify};
 use super::ids::{AccountId, DeviceId};
+use super::ladder::Class;
 use super::limits::{BODY_BYTES_MAX, HEADER_AAD_BYTES, HEADER_BYTES, LEAF_BYTES, RECORD_BYTES};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,7 +84,7 @@ impl Header {
         if header.clear_len > header.body_len || header.body_len as usize > BODY_BYTES_MAX {
             return Err(Malformed::TooLong);
         }
-        if header.body_len != 0 && !(header.body_len.is_power_of_two() && header.body_len >= 256) {
+        if header.body_len != 0 && Class::of_length(header.body_len as usize).is_none() {
             return Err(Malformed::NotCanonical);
         }
         Ok(header)

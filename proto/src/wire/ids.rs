@@ -25,8 +25,9 @@ macro_rules! id_type {
                 Some(Self(bytes.try_into().ok()?))
             }
 
+            /// Reads lower-case hex, the one form that [`Self::hex`] writes: an object has one name.
             pub fn from_hex(text: &str) -> Option<Self> {
-                if text.len() != 2 * $len || !text.is_ascii() {
+                if text.len() != 2 * $len || !text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
                     return None;
                 }
                 let mut out = [0u8; $len];
@@ -62,5 +63,23 @@ impl AccountId {
     /// The prefix of the account's objects in the bucket.
     pub fn address(&self) -> String {
         self.hex()[..32].to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_has_one_text() {
+        let id = PackId([0xab; 16]);
+        assert_eq!(PackId::from_hex(&"ab".repeat(16)), Some(id));
+        assert_eq!((id.hex(), id.short()), ("ab".repeat(16), "abababab".to_owned()));
+        // A plus sign is a digit to the standard library's number reader, and an upper-case name would be a second one.
+        for other in ["AB".repeat(16), "+b".repeat(16), "ab".repeat(15), "ab".repeat(17), "é".repeat(16)] {
+            assert_eq!(PackId::from_hex(&other), None, "{other}");
+        }
+        assert_eq!(PackId::from_slice(&[1; 15]), None);
+        assert_eq!(AccountId([0x1f; 32]).address(), "1f".repeat(16));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::bytes::{Malformed, Result};
 use super::context::{h, purpose};
+use super::limits::LOG_RECORDS_MAX;
 
 pub type Hash = [u8; 32];
 
@@ -23,6 +24,10 @@ pub struct Frontier {
 impl Frontier {
     /// Takes a frontier from outside; its hash count must be the size's number of one bits.
     pub fn from_parts(size: u64, hashes: Vec<Hash>) -> Result<Self> {
+        // Leaves room to append: a size at the end of its range would overflow on the next record.
+        if size > LOG_RECORDS_MAX {
+            return Err(Malformed::TooLong);
+        }
         if hashes.len() != size.count_ones() as usize {
             return Err(Malformed::NotCanonical);
         }

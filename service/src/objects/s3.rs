@@ -245,7 +245,6 @@ mod tests {
     use super::*;
     use crate::objects::suite;
     use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-    use proto::wire::ids::AccountId;
 
     #[test]
     fn answered_ranges_are_read_exactly() {
@@ -285,9 +284,7 @@ mod tests {
     async fn s3() {
         with_bucket("chatkeep").await;
         let store = S3::open(config("chatkeep")).await.unwrap();
-        // Names of this run alone.
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-        suite::run(&store, AccountId(blake3::hash(&now.as_nanos().to_le_bytes()).into())).await;
+        suite::run(&store, suite::fresh_account()).await;
     }
 
     #[tokio::test]

@@ -17,7 +17,13 @@ pub fn content(length: usize, seed: u8, piece: usize) -> (Bytes, Content) {
     (whole.into(), Box::pin(tokio_stream::iter(pieces)))
 }
 
-/// Runs everything under names that no other run uses.
+/// An account of this run alone: stores that outlive a run are shared by many.
+pub fn fresh_account() -> AccountId {
+    let unique = tempfile::tempdir().unwrap();
+    AccountId(blake3::hash(unique.path().as_os_str().as_encoded_bytes()).into())
+}
+
+/// Runs everything under the names of an account that no other run uses.
 pub async fn run(store: &dyn Objects, account: AccountId) {
     let name = |id: u8| ObjectName::pack(&account, PackId([id; 16]));
     let read = async |id: u8, range| collect(store.get(&name(id), range).await?, OBJECT_BYTES_MAX).await;
@@ -99,7 +105,7 @@ mod tests {
 
     #[tokio::test]
     async fn memory() {
-        run(&Memory::new(), ACCOUNT).await;
+        run(&Memory::new(), fresh_account()).await;
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{DeviceState, Joiner, Roster, RosterClear};
+use super::{DeviceState, Joiner, Roster, RosterClear, Rotation};
 use crate::wire::context::{h, purpose, verify};
 use crate::wire::header::{Record, RecordKind};
 use crate::wire::ids::{AccountId, DeviceId};
@@ -66,19 +66,65 @@ pub fn accept_next(current: &Roster, record: &Record, body: &[u8]) -> Result<Ros
     if next.account != current.account {
         return Err(Refused::Account);
     }
-    if current.ended || next.version != current.version + 1 {
+    if current.ended || !follows(next.version, current.version) {
         return Err(Refused::Version);
     }
     let rotated = rotation(current, &clear)?;
     let removed = devices(current, &clear)?;
     let epoch_moves = removed || rotated;
     let same = next.epoch == current.epoch && next.epoch_commitment == current.epoch_commitment;
-    let moved = next.epoch == current.epoch + 1;
+    let moved = follows(next.epoch, current.epoch);
     if !(moved || same && !epoch_moves) {
         return Err(Refused::Epoch);
     }
     slots(current, next, rotated)?;
     Ok(clear)
+}
+
+/// Accepts what a device without history is shown: every root rotation since the first roster, oldest first, then the
+/// newest roster (once, when it is a rotation itself). The walk begins at the account id, so no server can swap it.
+pub fn accept_chain<'a>(
+    account: &AccountId,
+    rosters: impl IntoIterator<Item = (&'a Record, &'a [u8])>,
+) -> Result<RosterClear, Refused> {
+    let mut newest: Option<RosterClear> = None;
+    for (record, body) in rosters {
+        let clear = read(record, body)?;
+        link(account, newest.as_ref(), &clear)?;
+        newest = Some(clear);
+    }
+    newest.ok_or(Refused::Version)
+}
+
+/// Holds one roster of a chain to the rotation before it, or to the account id where there is none.
+fn link(account: &AccountId, before: Option<&RosterClear>, clear: &RosterClear) -> Result<(), Refused> {
+    let roster = &clear.roster;
+    if roster.account != *account {
+        return Err(Refused::Account);
+    }
+    let (key, generation) = match before {
+        None => (None, 1),
+        Some(before) if before.rotation.is_none() || before.roster.ended => return Err(Refused::Version),
+        Some(before) if roster.version <= before.roster.version || roster.epoch < before.roster.epoch => {
+            return Err(Refused::Version);
+        }
+        Some(before) => (Some(before.roster.verifying_key), before.roster.root_generation),
+    };
+    let known = |candidate: &[u8; 32]| match key {
+        Some(key) => *candidate == key,
+        None => *account == AccountId(h(purpose::ACCOUNT_ID, &[candidate])),
+    };
+    match &clear.rotation {
+        None if known(&roster.verifying_key) && roster.root_generation == generation => Ok(()),
+        Some(rotation)
+            if known(&rotation.old_verifying_key)
+                && rotation.old_verifying_key != roster.verifying_key
+                && follows(roster.root_generation, generation) =>
+        {
+            consented(clear, rotation)
+        }
+        _ => Err(Refused::Rotation),
+    }
 }
 
 /// Reads a ROSTER and checks what it must hold by itself: form, signatures by the keys it names.
@@ -126,14 +172,23 @@ fn rotation(current: &Roster, clear: &RosterClear) -> Result<bool, Refused> {
         Some(r)
             if r.old_verifying_key == current.verifying_key
                 && next.verifying_key != current.verifying_key
-                && next.root_generation == current.root_generation + 1 =>
+                && follows(next.root_generation, current.root_generation) =>
         {
-            verify(&r.old_verifying_key, purpose::ROSTER_ROTATION, &[&clear.content], &r.signature)
-                .map_err(|_| Refused::Rotation)?;
+            consented(clear, r)?;
             Ok(true)
         }
         _ => Err(Refused::Rotation),
     }
+}
+
+fn consented(clear: &RosterClear, rotation: &Rotation) -> Result<(), Refused> {
+    verify(&rotation.old_verifying_key, purpose::ROSTER_ROTATION, &[&clear.content], &rotation.signature)
+        .map_err(|_| Refused::Rotation)
+}
+
+/// Whether a number is the next one. The last number of its type has none, so nothing overflows on outside bytes.
+fn follows<N: Into<u64>>(next: N, current: N) -> bool {
+    current.into().checked_add(1) == Some(next.into())
 }
 
 /// Holds every device's entry to what it may become; tells whether an active one went.
@@ -178,7 +233,7 @@ fn slots(current: &Roster, next: &Roster, rotated: bool) -> Result<(), Refused> 
         let fits = if new.generation == old.generation {
             new == old && !rotated
         } else {
-            new.generation == old.generation + 1
+            follows(new.generation, old.generation)
         };
         if !fits {
             return Err(Refused::Slots);

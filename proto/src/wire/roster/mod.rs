@@ -4,6 +4,6 @@
 mod accept;
 mod content;
 
-pub use accept::{Refused, accept_first, accept_next};
+pub use accept::{Refused, accept_chain, accept_first, accept_next};
 pub use content::{Device, DeviceState, Joiner, Roster, RosterClear, Rotation, Slot, SlotKind};
 pub use content::{ENCAPSULATED_BYTES, KEM_KEY_BYTES, ROOT_WRAP_BYTES, WRAPPED_BYTES};

@@ -1,0 +1,67 @@
+//! Checking the archive against itself.
+
+use super::error::Result;
+use super::{Archive, media};
+use crate::ids::FileId;
+
+/// Problems that are named; a broken file has many.
+const PROBLEMS_MAX: usize = 100;
+
+impl Archive {
+    /// Verifies every page, the tables against each other, and that every media file is there. Answers what is wrong,
+    /// in words that name no content.
+    pub fn check(&self) -> Result<Vec<String>> {
+        let mut problems = Vec::new();
+        // In WAL mode every page the cipher complains about is a page in use.
+        for pragma in ["PRAGMA cipher_integrity_check", "PRAGMA integrity_check"] {
+            let mut statement = self.db.prepare(pragma)?;
+            for line in statement.query_map([], |r| r.get::<_, String>(0))?.take(PROBLEMS_MAX) {
+                problems.push(line?);
+            }
+        }
+        problems.retain(|line| line != "ok");
+        for (wrong, sql) in [
+            (
+                "chats count their messages wrongly",
+                "SELECT count(*) FROM chats c WHERE messages <> (SELECT count(*) FROM messages m WHERE m.chat = c.n)",
+            ),
+            (
+                "messages are neither indexed nor waiting for it",
+                "SELECT count(*) FROM messages m WHERE text <> '' AND n NOT IN (SELECT n FROM unindexed) \
+                 AND n NOT IN (SELECT rowid FROM words)",
+            ),
+            ("rows of no chat", "SELECT count(*) FROM rows WHERE chat NOT IN (SELECT n FROM chats)"),
+            (
+                "the log's value of a row that is not in the log",
+                "SELECT count(*) FROM rows WHERE arrival IS NULL AND (logged IS NOT NULL OR state = 0)",
+            ),
+        ] {
+            let count: i64 = self.db.query_row(sql, [], |r| r.get(0))?;
+            if count > 0 {
+                problems.push(format!("{wrong}: {count}"));
+            }
+        }
+        problems.extend(self.check_media()?);
+        Ok(problems)
+    }
+
+    fn check_media(&self) -> Result<Vec<String>> {
+        let mut statement = self.db.prepare("SELECT file FROM files WHERE here IS NOT NULL")?;
+        let mut gone = 0;
+        for file in statement.query_map([], |r| Ok(FileId(r.get(0)?)))? {
+            gone += u64::from(self.media.open(&self.db, &file?).is_err());
+        }
+        Ok(if gone > 0 { vec![format!("media files are gone: {gone}")] } else { Vec::new() })
+    }
+
+    /// Reads a media file to its end; tells whether it is whole and what its name says.
+    pub fn check_file(&self, file: &FileId) -> Result<bool> {
+        let Some(mut reader) = media::Store::open(&self.media, &self.db, file)? else { return Ok(false) };
+        let mut hasher = blake3::Hasher::new();
+        let bytes = reader.bytes();
+        if std::io::copy(&mut reader, &mut hasher).is_err() {
+            return Ok(false);
+        }
+        Ok(self.parts.ids.file(hasher.finalize().as_bytes(), bytes) == *file)
+    }
+}

@@ -1,0 +1,135 @@
+//! One transaction of the writer.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rusqlite::Connection;
+
+use super::chats::{self, Entry};
+use super::error::Result;
+use super::media::{self, Taken};
+use super::messages::{Messages, Tally};
+use super::parts::Parts;
+use super::rows::{Origin, RowKey, Rows, Stored};
+use crate::event::{Chat, Kind, Row, Target};
+use crate::ids::{ChatId, EventId};
+
+/// Writes that become durable together. See [`Archive::commit`](super::Archive::commit).
+pub struct Commit<'t> {
+    pub(super) db: &'t Connection,
+    pub(super) parts: &'t Parts,
+    rows: Rows<'t>,
+    messages: Messages<'t>,
+    chats: HashMap<Chat, Entry>,
+    touched: BTreeMap<ChatId, (Entry, BTreeSet<(i64, EventId)>)>,
+}
+
+/// What became of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Put {
+    pub key: RowKey,
+    /// Nothing of this key was known.
+    pub new: bool,
+    /// The row, or one of its values, was not known.
+    pub changed: bool,
+    /// An own deletion refuses it; nothing was stored.
+    pub refused: bool,
+    /// Versions that came of joining it with another value.
+    pub versions: u64,
+}
+
+impl<'t> Commit<'t> {
+    pub(super) fn new(db: &'t Connection, parts: &'t Parts, media: &'t media::Store) -> Result<Self> {
+        let rows = Rows::new(db, parts)?;
+        let messages = Messages::new(db, parts, media)?;
+        Ok(Self { db, parts, rows, messages, chats: HashMap::new(), touched: BTreeMap::new() })
+    }
+
+    /// Stores a row this device brings: read from an export, or an own act. It waits to be sent.
+    pub fn add_row(&mut self, chat: &Chat, row: &Row) -> Result<Put> {
+        self.put(chat, row, Origin::Here)
+    }
+
+    /// Stores a row of the log or of a run; `arrival` is the log index of its first record.
+    pub fn apply_row(&mut self, chat: &Chat, row: &Row, arrival: u64) -> Result<Put> {
+        self.put(chat, row, Origin::Log(arrival))
+    }
+
+    fn put(&mut self, chat: &Chat, row: &Row, origin: Origin) -> Result<Put> {
+        let entry = self.chat(chat)?;
+        let mut made = Vec::new();
+        let (key, stored) = self.rows.put(&entry, row, origin, &mut made)?;
+        self.touch(&entry, &key, row, stored);
+        let mut put = Put {
+            key,
+            new: stored == Stored::New,
+            changed: matches!(stored, Stored::New | Stored::Changed),
+            refused: stored == Stored::Refused,
+            versions: 0,
+        };
+        // A version may meet a version that is known; their cores are equal, so this ends.
+        while let Some((version, origin)) = made.pop() {
+            let (key, stored) = self.rows.put(&entry, &version, origin, &mut made)?;
+            self.touch(&entry, &key, &version, stored);
+            put.versions += u64::from(stored == Stored::New);
+            put.changed |= stored == Stored::New;
+        }
+        Ok(put)
+    }
+
+    /// Shows a chat's title until an import row states one.
+    pub(super) fn suggest_title(&mut self, chat: &Chat, title: Option<&str>, shape: Option<&str>) -> Result<()> {
+        let entry = self.chat(chat)?;
+        chats::suggest_title(self.db, entry.n, title, shape)
+    }
+
+    pub(super) fn insert_file(&mut self, taken: &Taken) -> Result<()> {
+        media::insert(self.db, taken)?;
+        // Texts that were too long for their rows are whole from now on.
+        let mut waiting = self.db.prepare("SELECT chat, time, target FROM long_fields WHERE file = ?1")?;
+        let found = waiting.query_map([taken.file.0], |r| Ok((r.get(0)?, r.get(1)?, EventId(r.get(2)?))))?;
+        for found in found {
+            let (chat, time, target) = found?;
+            let entry = chats::by_number(self.db, chat)?;
+            self.touch_target(&entry, time, target);
+        }
+        Ok(())
+    }
+
+    /// Finds a chat or adds it.
+    pub(super) fn chat(&mut self, chat: &Chat) -> Result<Entry> {
+        if let Some(entry) = self.chats.get(chat) {
+            return Ok(entry.clone());
+        }
+        let entry = chats::entry(self.db, &*self.parts.ids, chat)?;
+        self.chats.insert(chat.clone(), entry.clone());
+        Ok(entry)
+    }
+
+    fn touch(&mut self, chat: &Entry, key: &RowKey, row: &Row, stored: Stored) {
+        let standing = row.target != Target::Own || row.kind.stands() || row.kind == Kind::VIEW;
+        if standing && matches!(stored, Stored::New | Stored::Changed) {
+            self.touch_target(chat, key.time, key.target);
+        }
+    }
+
+    fn touch_target(&mut self, chat: &Entry, time: i64, target: EventId) {
+        let touched = self.touched.entry(chat.id).or_insert_with(|| (chat.clone(), BTreeSet::new()));
+        if self.parts.rules.has_ids(&chat.chat.source) {
+            touched.1.insert((time, target));
+        }
+    }
+
+    /// Brings the messages up to date; answers what became of them, chat by chat.
+    pub(super) fn finish(mut self) -> Result<Vec<(ChatId, Tally)>> {
+        let mut tallies = Vec::new();
+        for (id, (chat, targets)) in std::mem::take(&mut self.touched) {
+            if self.parts.rules.has_ids(&chat.chat.source) {
+                tallies.push((id, self.messages.refold_targets(&chat, &targets)?));
+            } else {
+                chats::set_dirty(self.db, chat.n, true)?;
+            }
+        }
+        self.messages.finish()?;
+        Ok(tallies)
+    }
+}

@@ -1,0 +1,287 @@
+//! What this device knows of the log, its own records, packs and runs, and what else outlives a process.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::chats;
+use super::error::{ArchiveError, Result};
+use super::rows::{self, RowKey};
+use super::{Archive, Commit};
+use crate::ids::{DeviceId, PackId};
+
+/// Single values, written by whoever owns their form. Names are stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Note {
+    /// Incarnation, size and frontier of the log as verified.
+    Log,
+    /// The newest verified ROSTER, the slot and OPAQUE bytes it names, and the root rotations before it.
+    Roster,
+    Slots,
+    Rotations,
+    /// The newest verified head, and its catalogue as opened.
+    Head,
+    Catalogue,
+    /// Next counter and last digest of this device's own records.
+    Own,
+    /// Log size at which [`Archive::lanes`] stand.
+    Lanes,
+    /// What a restore still has to fetch.
+    Restore,
+    /// The branch of the log kept as evidence.
+    Fork,
+    LastBackup,
+    LastProof,
+}
+
+impl Note {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Roster => "roster",
+            Self::Slots => "slots",
+            Self::Rotations => "rotations",
+            Self::Head => "head",
+            Self::Catalogue => "catalogue",
+            Self::Own => "own",
+            Self::Lanes => "lanes",
+            Self::Restore => "restore",
+            Self::Fork => "fork",
+            Self::LastBackup => "last_backup",
+            Self::LastProof => "last_proof",
+        }
+    }
+}
+
+/// An own record from the moment it is signed until the log has it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OwnRecord {
+    pub counter: u64,
+    pub record: Vec<u8>,
+    pub body: Vec<u8>,
+}
+
+/// How far a pack of this device has come. Numbers are stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PackState {
+    /// Reserved, its bytes perhaps not whole at the service.
+    Reserved = 1,
+    /// Whole at the service, pinned by nothing yet.
+    Staged = 2,
+}
+
+/// A pack this device has put to the service and that no record pins.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StagedPack {
+    pub pack: PackId,
+    pub class: u8,
+    pub state: PackState,
+    /// When it was reserved, ms.
+    pub at: i64,
+}
+
+/// A device's last counter, and the digest of that record.
+type Counter = (u64, [u8; 32]);
+
+impl Archive {
+    pub fn note(&self, note: Note) -> Result<Option<Vec<u8>>> {
+        let found = self.db.query_row("SELECT value FROM notes WHERE name = ?1", [note.name()], |r| r.get(0));
+        Ok(found.optional()?)
+    }
+
+    pub fn setting(&self, name: &str) -> Result<Option<String>> {
+        let found = self.db.query_row("SELECT value FROM settings WHERE name = ?1", [name], |r| r.get(0));
+        Ok(found.optional()?)
+    }
+
+    pub fn settings(&self) -> Result<Vec<(String, String)>> {
+        let mut statement = self.db.prepare("SELECT name, value FROM settings ORDER BY name")?;
+        let found = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// The last counter and record digest of a device, as the log shows them.
+    pub fn counter(&self, device: &DeviceId) -> Result<Option<Counter>> {
+        let sql = "SELECT counter, digest FROM counters WHERE device = ?1";
+        let found = self.db.query_row(sql, [device.0], |r| Ok((r.get::<_, i64>(0)?.cast_unsigned(), r.get(1)?)));
+        Ok(found.optional()?)
+    }
+
+    pub fn counters(&self) -> Result<Vec<(DeviceId, Counter)>> {
+        let mut statement = self.db.prepare("SELECT device, counter, digest FROM counters ORDER BY device")?;
+        let found =
+            statement.query_map([], |r| Ok((DeviceId(r.get(0)?), (r.get::<_, i64>(1)?.cast_unsigned(), r.get(2)?))))?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Own records the log is not known to have, by counter.
+    pub fn outbox(&self) -> Result<Vec<OwnRecord>> {
+        let mut statement = self.db.prepare("SELECT counter, record, body FROM outbox ORDER BY counter")?;
+        let found = statement.query_map([], |r| {
+            let counter: i64 = r.get(0)?;
+            Ok(OwnRecord { counter: counter.cast_unsigned(), record: r.get(1)?, body: r.get(2)? })
+        })?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
+
+    pub fn staged_packs(&self) -> Result<Vec<StagedPack>> {
+        let mut statement = self.db.prepare("SELECT pack, class, state, at FROM packs ORDER BY at, pack")?;
+        let mut found = statement.query([])?;
+        let mut list = Vec::new();
+        while let Some(r) = found.next()? {
+            let state = match r.get::<_, i64>(2)? {
+                1 => PackState::Reserved,
+                2 => PackState::Staged,
+                _ => return Err(ArchiveError::Damaged("an unknown pack state".into())),
+            };
+            list.push(StagedPack { pack: PackId(r.get(0)?), class: r.get(1)?, state, at: r.get(3)? });
+        }
+        Ok(list)
+    }
+
+    /// Run entries of the catalogue as known, by pack.
+    pub fn runs(&self) -> Result<Vec<(PackId, Vec<u8>)>> {
+        let mut statement = self.db.prepare("SELECT pack, entry FROM runs ORDER BY pack")?;
+        let found = statement.query_map([], |r| Ok((PackId(r.get(0)?), r.get(1)?)))?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Whether a restore has taken in this pack.
+    pub fn is_restored(&self, pack: &PackId) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM restored WHERE pack = ?1)";
+        Ok(self.db.query_row(sql, [pack.0], |r| r.get(0))?)
+    }
+
+    /// The lanes of each last day (0 = none).
+    pub fn lanes(&self) -> Result<Vec<(u32, Vec<u8>)>> {
+        let mut statement = self.db.prepare("SELECT last_day, lanes FROM lanes ORDER BY last_day")?;
+        let found = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// What was noted of a source when it was imported: its size, times, inode and hashes, in the caller's form.
+    pub fn source(&self, path: &str) -> Result<Option<Vec<u8>>> {
+        let found = self.db.query_row("SELECT mark FROM sources WHERE path = ?1", [path], |r| r.get(0));
+        Ok(found.optional()?)
+    }
+}
+
+impl Commit<'_> {
+    pub fn set_note(&mut self, note: Note, value: Option<&[u8]>) -> Result<()> {
+        match value {
+            Some(value) => {
+                self.db.execute("INSERT OR REPLACE INTO notes VALUES (?1, ?2)", params![note.name(), value])?
+            }
+            None => self.db.execute("DELETE FROM notes WHERE name = ?1", [note.name()])?,
+        };
+        Ok(())
+    }
+
+    pub fn set_setting(&mut self, name: &str, value: Option<&str>) -> Result<()> {
+        match value {
+            Some(value) => self.db.execute("INSERT OR REPLACE INTO settings VALUES (?1, ?2)", [name, value])?,
+            None => self.db.execute("DELETE FROM settings WHERE name = ?1", [name])?,
+        };
+        Ok(())
+    }
+
+    pub fn set_counter(&mut self, device: &DeviceId, counter: u64, digest: &[u8; 32]) -> Result<()> {
+        let values = params![device.0, counter.cast_signed(), digest];
+        self.db.execute("INSERT OR REPLACE INTO counters VALUES (?1, ?2, ?3)", values)?;
+        Ok(())
+    }
+
+    /// Keeps an own record, signed and about to be sent, and the rows it carries.
+    pub fn send(&mut self, own: &OwnRecord, rows: impl IntoIterator<Item = RowKey>) -> Result<()> {
+        let counter = own.counter.cast_signed();
+        if counter <= 0 {
+            return Err(ArchiveError::Refused("counters begin at 1"));
+        }
+        self.db.execute("INSERT INTO outbox VALUES (?1, ?2, ?3)", params![counter, own.record, own.body])?;
+        let mut mark = self.db.prepare(
+            "UPDATE rows SET state = ?6 \
+             WHERE chat = ?1 AND time = ?2 AND target = ?3 AND kind = ?4 AND id = ?5 AND state = -1",
+        )?;
+        let mut chat: Option<chats::Entry> = None;
+        for key in rows {
+            if chat.as_ref().is_none_or(|c| c.id != key.chat) {
+                chat = chats::by_id(self.db, &key.chat)?;
+            }
+            let Some(chat) = &chat else { continue };
+            let kind = i64::from(key.kind.0);
+            mark.execute(params![chat.n, key.time, key.target.0, kind, key.id.0, counter])?;
+        }
+        Ok(())
+    }
+
+    /// Takes note that the log has an own record at `index`. Rows changed since it was sealed wait on; what the log has
+    /// of them is learnt when the record is applied like any other.
+    pub fn accepted(&mut self, counter: u64, index: u64) -> Result<()> {
+        self.db.execute(
+            "UPDATE rows SET arrival = min(coalesce(arrival, ?2), ?2), logged = NULL, state = ?3 \
+             WHERE state = ?1 AND state <> 0",
+            params![counter.cast_signed(), rows::index(index), rows::SYNCED],
+        )?;
+        self.drop_own(counter)
+    }
+
+    /// Takes an own record back that the log will never have: its rows wait again.
+    pub fn take_back(&mut self, counter: u64) -> Result<()> {
+        self.db.execute(
+            "UPDATE rows SET state = ?2 WHERE state = ?1 AND state <> 0",
+            params![counter.cast_signed(), rows::UNSYNCED],
+        )?;
+        self.drop_own(counter)
+    }
+
+    fn drop_own(&mut self, counter: u64) -> Result<()> {
+        self.db.execute("DELETE FROM outbox WHERE counter = ?1", [counter.cast_signed()])?;
+        Ok(())
+    }
+
+    pub fn set_pack(&mut self, staged: &StagedPack) -> Result<()> {
+        let StagedPack { pack, class, state, at } = staged;
+        let values = params![pack.0, class, *state as i64, at];
+        self.db.execute("INSERT OR REPLACE INTO packs VALUES (?1, ?2, ?3, ?4)", values)?;
+        Ok(())
+    }
+
+    /// Forgets a pack that is pinned now, or gone.
+    pub fn drop_pack(&mut self, pack: &PackId) -> Result<()> {
+        self.db.execute("DELETE FROM packs WHERE pack = ?1", [pack.0])?;
+        Ok(())
+    }
+
+    pub fn set_run(&mut self, pack: &PackId, entry: &[u8]) -> Result<()> {
+        self.db.execute("INSERT OR REPLACE INTO runs VALUES (?1, ?2)", params![pack.0, entry])?;
+        Ok(())
+    }
+
+    pub fn drop_run(&mut self, pack: &PackId) -> Result<()> {
+        self.db.execute("DELETE FROM runs WHERE pack = ?1", [pack.0])?;
+        Ok(())
+    }
+
+    pub fn set_restored(&mut self, pack: &PackId) -> Result<()> {
+        self.db.execute("INSERT OR IGNORE INTO restored VALUES (?1)", [pack.0])?;
+        Ok(())
+    }
+
+    pub fn clear_restored(&mut self) -> Result<()> {
+        self.db.execute("DELETE FROM restored", [])?;
+        Ok(())
+    }
+
+    pub fn set_lanes(&mut self, last_day: u32, lanes: &[u8]) -> Result<()> {
+        self.db.execute("INSERT OR REPLACE INTO lanes VALUES (?1, ?2)", params![last_day, lanes])?;
+        Ok(())
+    }
+
+    pub fn clear_lanes(&mut self) -> Result<()> {
+        self.db.execute("DELETE FROM lanes", [])?;
+        Ok(())
+    }
+
+    pub fn set_source(&mut self, path: &str, mark: &[u8], at: i64) -> Result<()> {
+        self.db.execute("INSERT OR REPLACE INTO sources VALUES (?1, ?2, ?3)", params![path, mark, at])?;
+        Ok(())
+    }
+}

@@ -1,0 +1,274 @@
+//! Keeping the messages in step with the rows: folding what changed, and writing only what came out different.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use rusqlite::{Connection, OptionalExtension, Statement, params};
+
+use super::chats::{self, Entry};
+use super::error::{ArchiveError, Result};
+use super::media;
+use super::parts::Parts;
+use super::record;
+use super::rows::long_file;
+use super::words;
+use crate::event::{Row, tag};
+use crate::ids::EventId;
+use crate::merge::Message;
+
+/// What folding did to the messages.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Tally {
+    pub added: u64,
+    pub changed: u64,
+    pub removed: u64,
+}
+
+impl Tally {
+    pub fn add(&mut self, other: Self) {
+        self.added += other.added;
+        self.changed += other.changed;
+        self.removed += other.removed;
+    }
+}
+
+/// A message's number holds its time, so that the newest hits of a search come first without sorting: seconds since
+/// 1970 above, a running number below. Few bits, because the index stores differences of numbers.
+pub(super) const NUMBER_BITS: u32 = 12;
+
+pub(super) fn first_number(time: i64) -> i64 {
+    // An i64 of ms is below 2^54 seconds; the clamp only keeps the shift from running over.
+    time.div_euclid(1000).clamp(-(1 << 50), (1 << 50) - 1) << NUMBER_BITS
+}
+
+/// The prepared statements that write messages.
+pub(super) struct Messages<'t> {
+    db: &'t Connection,
+    parts: &'t Parts,
+    media: &'t media::Store,
+    target_rows: Statement<'t>,
+    find: Statement<'t>,
+    last_number: Statement<'t>,
+    insert: Statement<'t>,
+    also: Statement<'t>,
+    attachment: Statement<'t>,
+    to_index: Statement<'t>,
+    was_indexed: Statement<'t>,
+    senders: HashMap<String, i64>,
+    /// Change of each chat's number of messages.
+    counts: BTreeMap<i64, i64>,
+}
+
+/// A stored message's number and mark.
+type Found = (i64, i64);
+
+impl<'t> Messages<'t> {
+    pub fn new(db: &'t Connection, parts: &'t Parts, media: &'t media::Store) -> Result<Self> {
+        Ok(Self {
+            db,
+            parts,
+            media,
+            target_rows: db.prepare("SELECT id, value FROM rows WHERE chat = ?1 AND time = ?2 AND target = ?3")?,
+            find: db.prepare("SELECT n, mark FROM messages WHERE prefix = ?1 AND id = ?2 AND chat = ?3")?,
+            last_number: db.prepare("SELECT max(n) FROM messages WHERE n BETWEEN ?1 AND ?2")?,
+            insert: db.prepare(
+                "INSERT INTO messages (n, chat, time, place, id, prefix, mark, kind, flags, sender, text, rest) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            )?,
+            also: db.prepare("INSERT OR IGNORE INTO also (prefix, id, n) VALUES (?1, ?2, ?3)")?,
+            attachment: db
+                .prepare("INSERT OR IGNORE INTO attachments (chat, n, pos, file, role) VALUES (?1, ?2, ?3, ?4, ?5)")?,
+            to_index: db.prepare("INSERT OR IGNORE INTO unindexed (n) VALUES (?1)")?,
+            was_indexed: db.prepare("DELETE FROM unindexed WHERE n = ?1")?,
+            senders: HashMap::new(),
+            counts: BTreeMap::new(),
+        })
+    }
+
+    /// Folds the given targets of a chat with ids.
+    pub fn refold_targets(&mut self, chat: &Entry, targets: &BTreeSet<(i64, EventId)>) -> Result<Tally> {
+        let mut tally = Tally::default();
+        for (time, target) in targets {
+            let rows = self.target_rows(chat, *time, target)?;
+            let folded = self.parts.rules.fold_target(&chat.chat, rows);
+            let known = self.find(chat, target)?;
+            match (folded, known) {
+                (Some(message), known) => self.store(chat, &message, known, &mut tally)?,
+                (None, Some((n, _))) => self.remove(chat, n, &mut tally)?,
+                (None, None) => {}
+            }
+        }
+        Ok(tally)
+    }
+
+    /// Folds a whole chat without ids; writes the messages that came out different.
+    pub fn refold_chat(&mut self, chat: &Entry) -> Result<Tally> {
+        let mut known: HashMap<EventId, Found> = HashMap::new();
+        {
+            let mut all = self.db.prepare("SELECT id, n, mark FROM messages WHERE chat = ?1")?;
+            let mut found = all.query([chat.n])?;
+            while let Some(row) = found.next()? {
+                known.insert(EventId(row.get(0)?), (row.get(1)?, row.get(2)?));
+            }
+        }
+        let mut rows = Vec::new();
+        {
+            let mut all =
+                self.db.prepare("SELECT id, value FROM rows WHERE chat = ?1 ORDER BY time, target, kind, id")?;
+            let mut found = all.query([chat.n])?;
+            while let Some(row) = found.next()? {
+                rows.push((EventId(row.get(0)?), self.decode(row.get_ref(1)?)?));
+            }
+        }
+        let mut tally = Tally::default();
+        let messages = self.parts.rules.fold_chat(&chat.chat, rows);
+        // First what goes, so that a message that changed its id finds its place free.
+        let stay: BTreeSet<EventId> = messages.iter().map(|m| m.id).collect();
+        for (id, (n, _)) in &known {
+            if !stay.contains(id) {
+                self.remove(chat, *n, &mut tally)?;
+            }
+        }
+        for message in messages {
+            let found = known.get(&message.id).copied();
+            self.store(chat, &message, found, &mut tally)?;
+        }
+        chats::set_dirty(self.db, chat.n, false)?;
+        Ok(tally)
+    }
+
+    /// Brings the chats' counts up to date; nothing of this transaction may be lost by leaving it out.
+    pub fn finish(&mut self) -> Result<()> {
+        for (chat, change) in std::mem::take(&mut self.counts) {
+            self.db.execute("UPDATE chats SET messages = messages + ?2 WHERE n = ?1", params![chat, change])?;
+        }
+        Ok(())
+    }
+
+    fn target_rows(&mut self, chat: &Entry, time: i64, target: &EventId) -> Result<Vec<(EventId, Row)>> {
+        let mut encoded: Vec<(EventId, Row)> = Vec::new();
+        let (parts, media, db) = (self.parts, self.media, self.db);
+        let mut found = self.target_rows.query(params![chat.n, time, target.0])?;
+        while let Some(row) = found.next()? {
+            encoded.push((EventId(row.get(0)?), decode(parts, media, db, row.get_ref(1)?)?));
+        }
+        Ok(encoded)
+    }
+
+    fn decode(&self, value: rusqlite::types::ValueRef<'_>) -> Result<Row> {
+        decode(self.parts, self.media, self.db, value)
+    }
+
+    fn find(&mut self, chat: &Entry, id: &EventId) -> Result<Option<Found>> {
+        let place = params![record::prefix(id), id.0, chat.n];
+        Ok(self.find.query_row(place, |r| Ok((r.get(0)?, r.get(1)?))).optional()?)
+    }
+
+    fn store(&mut self, chat: &Entry, message: &Message, known: Option<Found>, tally: &mut Tally) -> Result<()> {
+        let flags = record::flags(message);
+        let rest = record::encode_rest(message);
+        let mark = record::mark(message, flags, &rest);
+        if known.is_some_and(|(_, known)| known == mark) {
+            return Ok(());
+        }
+        let mut kept = None;
+        if let Some((n, _)) = known {
+            self.clear(chat, n)?;
+            // The number stays while it still tells the time.
+            kept = Some(n).filter(|n| n >> NUMBER_BITS == first_number(message.time) >> NUMBER_BITS);
+            tally.changed += 1;
+        } else {
+            tally.added += 1;
+            *self.counts.entry(chat.n).or_default() += 1;
+        }
+        let n = if let Some(n) = kept { n } else { self.free_number(message.time)? };
+        let sender = self.sender(message)?;
+        self.insert.execute(params![
+            n,
+            chat.n,
+            message.time,
+            message.place,
+            message.id.0,
+            record::prefix(&message.id),
+            mark,
+            i64::from(message.kind.0),
+            flags,
+            sender,
+            message.text,
+            rest
+        ])?;
+        for id in message.row_ids.iter().filter(|id| **id != message.id) {
+            self.also.execute(params![record::prefix(id), id.0, n])?;
+        }
+        for (pos, attachment) in message.attachments.iter().enumerate() {
+            let file = attachment.hash.zip(attachment.size).map(|(hash, size)| self.parts.ids.file(&hash, size).0);
+            let pos = i64::try_from(pos).unwrap_or(i64::MAX);
+            self.attachment.execute(params![chat.n, n, pos, file, attachment.role as i64])?;
+        }
+        if message.text.as_deref().is_some_and(|t| !t.is_empty()) {
+            self.to_index.execute([n])?;
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, chat: &Entry, n: i64, tally: &mut Tally) -> Result<()> {
+        self.clear(chat, n)?;
+        tally.removed += 1;
+        *self.counts.entry(chat.n).or_default() -= 1;
+        Ok(())
+    }
+
+    /// Takes a message and all that follows from it out of every table.
+    fn clear(&mut self, chat: &Entry, n: i64) -> Result<()> {
+        let waits = self.was_indexed.execute([n])? == 1;
+        if !waits {
+            self.db.execute("DELETE FROM words WHERE rowid = ?1", [n])?;
+        }
+        self.db.execute("DELETE FROM also WHERE n = ?1", [n])?;
+        self.db.execute("DELETE FROM attachments WHERE chat = ?1 AND n = ?2", params![chat.n, n])?;
+        self.db.execute("DELETE FROM messages WHERE n = ?1", [n])?;
+        Ok(())
+    }
+
+    /// Finds a number for a time. Where a second is full, ever longer spans from it on are tried, so that a million
+    /// messages of one second cost a few questions each.
+    fn free_number(&mut self, time: i64) -> Result<i64> {
+        let first = first_number(time);
+        let mut span = 1i64 << NUMBER_BITS;
+        loop {
+            let last = first.saturating_add(span - 1);
+            match self.last_number.query_row([first, last], |r| r.get::<_, Option<i64>>(0))? {
+                None => return Ok(first),
+                Some(n) if n < last => return Ok(n + 1),
+                Some(_) if last == i64::MAX => return Err(ArchiveError::Refused("no number is left for a message")),
+                Some(_) => span = span.saturating_mul(2),
+            }
+        }
+    }
+
+    fn sender(&mut self, message: &Message) -> Result<Option<i64>> {
+        let Some(party) = &message.sender else { return Ok(None) };
+        let Some(name) = party.name.as_ref().or(party.native_id.as_ref()) else { return Ok(None) };
+        if let Some(n) = self.senders.get(name) {
+            return Ok(Some(*n));
+        }
+        self.db.execute(
+            "INSERT OR IGNORE INTO senders (name, folded) VALUES (?1, ?2)",
+            params![name, words::fold(name)],
+        )?;
+        let n = self.db.query_row("SELECT n FROM senders WHERE name = ?1", [name], |r| r.get(0))?;
+        self.senders.insert(name.clone(), n);
+        Ok(Some(n))
+    }
+}
+
+/// Decodes a row as the fold shall see it: long fields put back where their files are here.
+fn decode(parts: &Parts, media: &media::Store, db: &Connection, value: rusqlite::types::ValueRef<'_>) -> Result<Row> {
+    let mut row = Row::decode(value.as_blob().unwrap_or_default())?;
+    for (long, short) in [(tag::LONG_BODY, tag::BODY), (tag::LONG_EXTRA, tag::EXTRA)] {
+        let Some(file) = long_file(parts, &row, long) else { continue };
+        if let Some(whole) = media.read_text(db, &file)? {
+            row.fields.set(short, whole);
+        }
+    }
+    Ok(row)
+}

@@ -1,0 +1,142 @@
+//! The archive: the readable copy of the account's history on this device, sealed at rest.
+//!
+//! One SQLCipher database beside a folder of sealed media. Rows are the truth; messages and the search index follow
+//! from them. One writer and any number of readers work at the same time, in one process or several. Everything is
+//! synchronous; what is async wraps it.
+
+mod chats;
+mod check;
+mod chunks;
+mod commit;
+mod error;
+mod import;
+mod log;
+mod media;
+mod messages;
+mod parts;
+mod purge;
+mod query;
+mod read;
+mod record;
+mod rows;
+mod rules;
+mod schema;
+mod search;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use chunks::{Chunk, FileChunks};
+pub use commit::{Commit, Put};
+pub use error::{ArchiveError, Result};
+pub use import::{ChatCount, Import, Imported};
+pub use log::{Note, OwnRecord, PackState, StagedPack};
+pub use media::MediaReader;
+pub use messages::Tally;
+pub use parts::{Ids, MediaSealer, Parts, Rules};
+pub use query::Query;
+pub use read::{Anchor, ChatSummary, Counts, FrontChat, Position, Shown};
+pub use rows::{RowKey, StoredRow};
+pub use rules::MergeRules;
+pub use search::{Filters, Has, Hit, Hits};
+pub use stream::ExportMessages;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use self::messages::Messages;
+use self::schema::Access;
+
+/// One connection to an archive.
+pub struct Archive {
+    db: Connection,
+    parts: Parts,
+    media: media::Store,
+    dir: PathBuf,
+}
+
+/// How many messages are indexed in one transaction.
+const INDEX_BATCH: usize = 5_000;
+
+impl Archive {
+    /// Makes a new archive in `dir`, sealed under `key`.
+    pub fn create(dir: &Path, key: &[u8; 32], parts: Parts) -> Result<Self> {
+        crate::home::private_dir(dir)?;
+        let path = database(dir);
+        match schema::connect(&path, key, Access::Write) {
+            // A kill while it was made leaves a file without tables, of any or no key.
+            Err(ArchiveError::Missing) => {}
+            Ok(_) | Err(ArchiveError::Newer | ArchiveError::WrongKey) => return Err(ArchiveError::Exists),
+            Err(e) => return Err(e),
+        }
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(false);
+        crate::home::private_file(&mut options).open(&path)?;
+        Self::with(dir, key, parts, Access::Create)
+    }
+
+    /// Opens the archive for writing. The caller holds the home's lock.
+    pub fn open(dir: &Path, key: &[u8; 32], parts: Parts) -> Result<Self> {
+        Self::with(dir, key, parts, Access::Write)
+    }
+
+    /// Opens the archive for reading only, also while another process writes.
+    pub fn reader(dir: &Path, key: &[u8; 32], parts: Parts) -> Result<Self> {
+        Self::with(dir, key, parts, Access::Read)
+    }
+
+    fn with(dir: &Path, key: &[u8; 32], parts: Parts, access: Access) -> Result<Self> {
+        let db = schema::connect(&database(dir), key, access)?;
+        let media = media::Store::new(&dir.join("media"), parts.sealer.clone());
+        if access != Access::Read {
+            media.prepare(&db)?;
+        }
+        Ok(Self { db, parts, media, dir: dir.to_path_buf() })
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Runs writes that belong together: all of them become durable, or none.
+    ///
+    /// Messages of chats with ids are brought up to date in the same transaction; chats without ids wait for
+    /// [`settle`](Self::settle).
+    pub fn commit<T>(&mut self, write: impl FnOnce(&mut Commit<'_>) -> Result<T>) -> Result<T> {
+        Ok(self.commit_counted(write)?.0)
+    }
+
+    fn commit_counted<T>(
+        &mut self,
+        write: impl FnOnce(&mut Commit<'_>) -> Result<T>,
+    ) -> Result<(T, Vec<(crate::ids::ChatId, Tally)>)> {
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut commit = Commit::new(&transaction, &self.parts, &self.media)?;
+        let out = write(&mut commit)?;
+        let tallies = commit.finish()?;
+        transaction.commit()?;
+        Ok((out, tallies))
+    }
+
+    /// Folds what waits to be folded and fills the search index. Cheap when nothing waits.
+    pub fn settle(&mut self) -> Result<Vec<(crate::event::Chat, Tally)>> {
+        let mut tallies = Vec::new();
+        for chat in chats::dirty(&self.db)? {
+            let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut messages = Messages::new(&transaction, &self.parts, &self.media)?;
+            let tally = messages.refold_chat(&chat)?;
+            messages.finish()?;
+            drop(messages);
+            transaction.commit()?;
+            tallies.push((chat.chat, tally));
+        }
+        while self.fill_index(INDEX_BATCH)? {}
+        Ok(tallies)
+    }
+}
+
+fn database(dir: &Path) -> PathBuf {
+    dir.join("archive.db")
+}

@@ -1,0 +1,309 @@
+//! Rows: storing them one by one with what is known of their key, and reading them in key order.
+//!
+//! A row has two values while it changes: what the log says (`logged`) and what this device knows (`value`). They
+//! differ only until the device's own record has come back in the log.
+
+use rusqlite::{Connection, OptionalExtension, Statement, params};
+
+use super::chats::Entry;
+use super::error::{ArchiveError, Result};
+use super::parts::Parts;
+use crate::event::{Chat, Kind, ROW_BYTES_MAX, Row, Target, tag};
+use crate::ids::{ChatId, EventId, FileId};
+
+/// The place of a row in blocks and runs (`docs/format.md` §3.1).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RowKey {
+    pub chat: ChatId,
+    pub time: i64,
+    pub target: EventId,
+    pub kind: Kind,
+    pub id: EventId,
+}
+
+/// A stored row as it is read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StoredRow {
+    pub key: RowKey,
+    pub chat: Chat,
+    /// The encoded row.
+    pub value: Vec<u8>,
+    /// Log index of its first record; absent where it is not in the log.
+    pub arrival: Option<u64>,
+}
+
+impl StoredRow {
+    pub fn row(&self) -> Result<Row> {
+        Ok(Row::decode(&self.value)?)
+    }
+}
+
+/// Where a row comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Origin {
+    /// This device: an import or an act of its own.
+    Here,
+    /// The log, or a run; with the index of its first record.
+    Log(u64),
+}
+
+/// What storing a row did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Stored {
+    New,
+    Changed,
+    Known,
+    /// An own deletion refuses it.
+    Refused,
+}
+
+/// `state` of a row: its value is in the log, it waits, or (above zero) the own record of that counter carries it.
+pub(super) const SYNCED: i64 = 0;
+pub(super) const UNSYNCED: i64 = -1;
+
+/// The prepared statements of one transaction, and the join.
+pub(super) struct Rows<'t> {
+    db: &'t Connection,
+    parts: &'t Parts,
+    insert: Statement<'t>,
+    find: Statement<'t>,
+    update: Statement<'t>,
+    tombstone: Statement<'t>,
+    /// Whether there are tombstones at all; asking is then saved for every row.
+    deletions: bool,
+}
+
+struct Known {
+    value: Vec<u8>,
+    logged: Option<Vec<u8>>,
+    arrival: Option<u64>,
+    state: i64,
+}
+
+impl<'t> Rows<'t> {
+    pub fn new(db: &'t Connection, parts: &'t Parts) -> Result<Self> {
+        Ok(Self {
+            db,
+            parts,
+            insert: db.prepare(
+                "INSERT OR IGNORE INTO rows (chat, time, target, kind, id, value, arrival, state) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?,
+            find: db.prepare(
+                "SELECT value, logged, arrival, state FROM rows \
+                 WHERE chat = ?1 AND time = ?2 AND target = ?3 AND kind = ?4 AND id = ?5",
+            )?,
+            update: db.prepare(
+                "UPDATE rows SET value = ?6, logged = ?7, arrival = ?8, state = ?9 \
+                 WHERE chat = ?1 AND time = ?2 AND target = ?3 AND kind = ?4 AND id = ?5",
+            )?,
+            tombstone: db.prepare("SELECT purged FROM tombstones WHERE id = ?1")?,
+            deletions: db.query_row("SELECT EXISTS (SELECT 1 FROM tombstones)", [], |r| r.get(0))?,
+        })
+    }
+
+    /// Stores a row, joining it with what is known of its key. Version rows that the join makes are added to `made`;
+    /// the caller stores them as well.
+    pub fn put(
+        &mut self,
+        chat: &Entry,
+        row: &Row,
+        origin: Origin,
+        made: &mut Vec<(Row, Origin)>,
+    ) -> Result<(RowKey, Stored)> {
+        let value = row.encode();
+        if value.len() > ROW_BYTES_MAX || row.native.len() > Row::NATIVE_BYTES_MAX {
+            return Err(ArchiveError::Refused("a row is longer than 24 KiB"));
+        }
+        let key = key_of(self.parts, &chat.chat, chat.id, row);
+        if self.deletions && self.is_refused(&key, origin)? {
+            return Ok((key, Stored::Refused));
+        }
+        let (arrival, state) = match origin {
+            Origin::Here => (None, UNSYNCED),
+            Origin::Log(index) => (Some(index), SYNCED),
+        };
+        let kind = i64::from(key.kind.0);
+        let place = params![chat.n, key.time, key.target.0, kind, key.id.0, value, arrival.map(index), state];
+        let stored = if self.insert.execute(place)? == 1 {
+            Stored::New
+        } else {
+            self.join(chat, &key, row, &value, origin, made)?
+        };
+        if stored != Stored::Known {
+            self.note(chat, &key, row)?;
+        }
+        Ok((key, stored))
+    }
+
+    /// A deletion refuses what this device would add, and after the purge also what old runs still hold.
+    fn is_refused(&mut self, key: &RowKey, origin: Origin) -> Result<bool> {
+        if matches!(key.kind, Kind::OWN_DELETE | Kind::UNDELETE) {
+            return Ok(false);
+        }
+        for id in [key.id, key.target] {
+            let purged: Option<bool> = self.tombstone.query_row([id.0], |r| r.get(0)).optional()?;
+            if purged.is_some_and(|purged| purged || origin == Origin::Here) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn join(
+        &mut self,
+        chat: &Entry,
+        key: &RowKey,
+        row: &Row,
+        value: &[u8],
+        origin: Origin,
+        made: &mut Vec<(Row, Origin)>,
+    ) -> Result<Stored> {
+        let place = params![chat.n, key.time, key.target.0, i64::from(key.kind.0), key.id.0];
+        let known = self.find.query_row(place, |r| {
+            let arrival: Option<i64> = r.get(2)?;
+            Ok(Known {
+                value: r.get(0)?,
+                logged: r.get(1)?,
+                arrival: arrival.map(i64::cast_unsigned),
+                state: r.get(3)?,
+            })
+        })?;
+        let in_log = known.arrival.map(|_| known.logged.as_deref().unwrap_or(&known.value));
+        let mut one = |known: &[u8], origin| -> Result<Vec<u8>> {
+            if known == value {
+                return Ok(value.to_vec());
+            }
+            let digest = |row: &Row| self.parts.ids.digest(&chat.chat, &row.encode());
+            let (joined, version) = self.parts.rules.join(key.id, &Row::decode(known)?, row, &digest);
+            made.extend(version.map(|v| (v, origin)));
+            Ok(joined.encode())
+        };
+        let new = one(&known.value, origin)?;
+        let (logged, arrival) = match origin {
+            Origin::Here => (in_log.map(<[u8]>::to_vec), known.arrival),
+            Origin::Log(at) => {
+                let logged = match in_log {
+                    None => value.to_vec(),
+                    Some(in_log) if in_log == known.value => new.clone(),
+                    Some(in_log) => one(in_log, origin)?,
+                };
+                (Some(logged), Some(known.arrival.map_or(at, |a| a.min(at))))
+            }
+        };
+        let state = match &logged {
+            Some(logged) if *logged == new => SYNCED,
+            _ if new == known.value && known.state != SYNCED => known.state,
+            _ => UNSYNCED,
+        };
+        let stored = if new == known.value { Stored::Known } else { Stored::Changed };
+        let logged = logged.filter(|logged| *logged != new);
+        if stored == Stored::Changed
+            || (logged.as_ref(), arrival, state) != (known.logged.as_ref(), known.arrival, known.state)
+        {
+            let kind = i64::from(key.kind.0);
+            let arrival = arrival.map(index);
+            let place = params![chat.n, key.time, key.target.0, kind, key.id.0, new, logged, arrival, state];
+            self.update.execute(place)?;
+        }
+        Ok(stored)
+    }
+
+    /// Keeps what other tables say of this row.
+    fn note(&mut self, chat: &Entry, key: &RowKey, row: &Row) -> Result<()> {
+        for file in [tag::LONG_BODY, tag::LONG_EXTRA].into_iter().filter_map(|t| long_file(self.parts, row, t)) {
+            self.db.execute(
+                "INSERT OR IGNORE INTO long_fields VALUES (?1, ?2, ?3, ?4)",
+                params![file.0, chat.n, key.time, key.target.0],
+            )?;
+        }
+        match key.kind {
+            Kind::IMPORT => super::chats::learn_title(self.db, chat.n, row)?,
+            Kind::OWN_DELETE | Kind::UNDELETE => self.settle_tombstones(chat, key)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Sets or lifts the tombstones of a message by its latest deletion and undelete. Whether an undelete came too late
+    /// is for the fold; here it only ends the refusing.
+    fn settle_tombstones(&mut self, chat: &Entry, key: &RowKey) -> Result<()> {
+        let mut acts = self
+            .db
+            .prepare("SELECT value FROM rows WHERE chat = ?1 AND time = ?2 AND target = ?3 AND kind IN (?4, ?5)")?;
+        let kinds = [Kind::OWN_DELETE, Kind::UNDELETE].map(|k| i64::from(k.0));
+        let mut found = acts.query(params![chat.n, key.time, key.target.0, kinds[0], kinds[1]])?;
+        let (mut deleted, mut undeleted, mut ids) = (None, None, Vec::new());
+        while let Some(act) = found.next()? {
+            let act = Row::decode(act.get_ref(0)?.as_blob().unwrap_or_default())?;
+            let at = Some(act_at(&act));
+            if act.kind == Kind::OWN_DELETE {
+                deleted = deleted.max(at);
+                ids.extend(named(&act));
+            } else {
+                undeleted = undeleted.max(at);
+            }
+        }
+        let sql = if deleted > undeleted {
+            "INSERT OR IGNORE INTO tombstones VALUES (?1, 0)"
+        } else {
+            "DELETE FROM tombstones WHERE id = ?1 AND purged = 0"
+        };
+        let mut change = self.db.prepare(sql)?;
+        for id in ids {
+            change.execute([id.0])?;
+        }
+        self.deletions = true;
+        Ok(())
+    }
+}
+
+/// When an act was done, ms.
+fn act_at(row: &Row) -> i64 {
+    let stamp = || row.sent_at().and_then(|s| s.utc_ms);
+    row.fields.number(tag::EDITED_AT).or_else(stamp).or(row.fields.number(tag::AS_OF)).unwrap_or(i64::MIN)
+}
+
+/// The key of a row; the id is the same on every device.
+pub(super) fn key_of(parts: &Parts, chat: &Chat, chat_id: ChatId, row: &Row) -> RowKey {
+    let id = parts.ids.event(chat, row.kind.id_class(), &row.native);
+    let target = match row.target {
+        Target::Own => id,
+        Target::Event(target) => target,
+    };
+    RowKey { chat: chat_id, time: row.time, target, kind: row.kind, id }
+}
+
+/// The ids an act names: its target and the rows that are the same message.
+pub(super) fn named(row: &Row) -> Vec<EventId> {
+    let more = row.fields.get(tag::ROW_IDS).unwrap_or_default().chunks_exact(EventId::LEN);
+    let mut ids: Vec<EventId> = more.filter_map(EventId::from_slice).collect();
+    if let Target::Event(target) = row.target {
+        ids.push(target);
+    }
+    ids
+}
+
+/// The file that holds a field too long for its row.
+pub(super) fn long_file(parts: &Parts, row: &Row, field: u16) -> Option<FileId> {
+    let attachment = crate::event::Attachment::decode(row.fields.get(field)?).ok()?;
+    Some(parts.ids.file(&attachment.hash?, attachment.size?))
+}
+
+pub(super) fn index(index: u64) -> i64 {
+    index.cast_signed()
+}
+
+/// Reads columns `time, target, kind, id, value, arrival`.
+pub(super) fn read(chat: &Entry, row: &rusqlite::Row<'_>) -> rusqlite::Result<StoredRow> {
+    let kind: u16 = row.get(2)?;
+    let arrival: Option<i64> = row.get(5)?;
+    let key = RowKey {
+        chat: chat.id,
+        time: row.get(0)?,
+        target: EventId(row.get(1)?),
+        kind: Kind(kind),
+        id: EventId(row.get(3)?),
+    };
+    Ok(StoredRow { key, chat: chat.chat.clone(), value: row.get(4)?, arrival: arrival.map(i64::cast_unsigned) })
+}

@@ -1,0 +1,9 @@
+//! Tests of the archive as a whole. The rules of merging used here are plain ones of their own.
+
+mod concurrency;
+mod importing;
+mod merging;
+mod plaintext;
+mod reading;
+mod support;
+mod syncing;

@@ -1,0 +1,7 @@
+//! The account's log as a device follows it: every entry is verified before anything is made of it (DESIGN §5).
+
+mod follower;
+mod state;
+
+pub use follower::{Accepted, Alarm, Follower};
+pub use state::{HeadSeen, LastRecord, LogState};

@@ -1,0 +1,115 @@
+//! What people did to messages: edits, reactions, deletions. The same for formats with and without ids.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::native::{Native, sender_field};
+use super::super::view::{Content, View};
+use super::super::{Message, Reaction};
+use crate::event::{Kind, Row, Target, tag};
+use crate::ids::EventId;
+
+/// When something was done: the time of the act itself, else the time it is shown at, else the export's time.
+pub(super) fn at(row: &Row) -> i64 {
+    let stamp = || row.sent_at().and_then(|s| s.utc_ms);
+    row.fields.number(tag::EDITED_AT).or_else(stamp).or(row.fields.number(tag::AS_OF)).unwrap_or(i64::MIN)
+}
+
+/// Orders contents written at one time: what is hashed is everything that can differ.
+pub(super) fn content_hash(row: &Row) -> [u8; 32] {
+    let mut fields = row.fields.clone();
+    for tag in [tag::AS_OF, tag::PLACE, tag::SECONDS, tag::ATTACHMENTS] {
+        fields.remove(tag);
+    }
+    *blake3::hash(&fields.to_bytes()).as_bytes()
+}
+
+/// Reactions as they stand: each person and emoji by its latest act.
+pub(super) fn reactions<'a>(acts: impl Iterator<Item = &'a Row>) -> Vec<Reaction> {
+    let mut latest: BTreeMap<(String, String), ((i64, bool), String, Option<String>)> = BTreeMap::new();
+    for row in acts.filter(|r| matches!(r.kind, Kind::REACTION_ADD | Kind::REACTION_REMOVE)) {
+        let party = row.sender().unwrap_or_default();
+        let Some(emoji) = row.fields.text(tag::EMOJI) else { continue };
+        let person = party.native_id.clone().or_else(|| party.name.clone()).unwrap_or_default();
+        let shown = party.name.or_else(|| party.native_id.clone()).unwrap_or_default();
+        let act = ((at(row), row.kind == Kind::REACTION_REMOVE), shown, party.native_id);
+        let entry = latest.entry((person, emoji.to_owned())).or_insert_with(|| act.clone());
+        if *entry < act {
+            *entry = act;
+        }
+    }
+    let standing = latest.into_iter().filter(|(_, ((_, removed), ..))| !removed);
+    let mut list: Vec<_> = standing.map(|((_, emoji), (_, by, by_id))| Reaction { by, by_id, emoji }).collect();
+    list.sort();
+    list.dedup();
+    list
+}
+
+/// An own deletion in force.
+pub(super) struct Grave {
+    /// Every row it names.
+    pub ids: BTreeSet<EventId>,
+    /// In formats without ids: strand, unit, sender's field, place, and what stood there.
+    pub spot: Option<(i64, i64, String, i64, View)>,
+}
+
+/// Deletions in force, by the deletion's own id. An undelete that names the deletion, or the message after it, ends it.
+pub(super) fn graves<'a>(acts: impl Iterator<Item = &'a (EventId, &'a Row)> + Clone) -> Vec<Grave> {
+    let mut undone: BTreeMap<EventId, i64> = BTreeMap::new();
+    for (_, row) in acts.clone().filter(|(_, r)| r.kind == Kind::UNDELETE) {
+        for target in named(row) {
+            let last = undone.entry(target).or_insert(i64::MIN);
+            *last = (*last).max(at(row));
+        }
+    }
+    let mut graves: Vec<(EventId, Grave)> = Vec::new();
+    for (id, row) in acts.filter(|(_, r)| r.kind == Kind::OWN_DELETE) {
+        let ids = named(row);
+        let later = |target: &EventId| undone.get(target).is_some_and(|t| *t >= at(row));
+        if !undone.contains_key(id) && !ids.iter().any(later) {
+            graves.push((*id, Grave { ids, spot: spot(row) }));
+        }
+    }
+    graves.sort_by_key(|(id, _)| *id);
+    graves.into_iter().map(|(_, grave)| grave).collect()
+}
+
+/// The ids an act names: its target and the rows that are the same message.
+pub(super) fn named(row: &Row) -> BTreeSet<EventId> {
+    let more = row.fields.get(tag::ROW_IDS).unwrap_or_default().chunks_exact(EventId::LEN);
+    let mut ids: BTreeSet<EventId> = more.filter_map(EventId::from_slice).collect();
+    if let Target::Event(target) = row.target {
+        ids.insert(target);
+    }
+    ids
+}
+
+fn spot(row: &Row) -> Option<(i64, i64, String, i64, View)> {
+    let strand = row.fields.number(tag::STRAND)?;
+    let view = View::decode(row.fields.get(tag::VIEW)?).ok()?;
+    let party = row.sender();
+    let sender = sender_field(party.as_ref().and_then(|p| p.name.as_deref()));
+    Some((strand, row.time, sender, row.fields.number(tag::PLACE).unwrap_or(0), view))
+}
+
+/// Makes the tombstone of a message: names all its rows and, in formats without ids, keeps its bucket and place, so
+/// that what is imported again cannot revive it. It holds no text, only the hash the row ids hold already.
+///
+/// `at` is the time of the act, ms UTC; `native` must be new, and the same for nobody else.
+pub fn own_delete(message: &Message, at: i64, native: &str) -> Row {
+    let key = Native::parse(&message.native).filter(|_| !super::has_ids(&message.chat.source));
+    let time = key.as_ref().map_or(message.time, |key| key.unit);
+    let mut row = Row::about(Kind::OWN_DELETE, time, message.id, native);
+    let ids: BTreeSet<EventId> = message.row_ids.iter().copied().chain([message.id]).collect();
+    row.fields.set(tag::ROW_IDS, ids.iter().flat_map(|id| id.0).collect::<Vec<u8>>());
+    row.fields.set_number(tag::EDITED_AT, at);
+    if let Some(key) = key {
+        let mut view = View::default();
+        view.push(Content { class: key.class, ident: key.ident }, key.k);
+        row.fields.set_number(tag::STRAND, key.strand).set_number(tag::PLACE, message.place);
+        row.fields.set(tag::VIEW, view.encode());
+        if let Some(party) = &message.sender {
+            row.set_sender(party);
+        }
+    }
+    row
+}
