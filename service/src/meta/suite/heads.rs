@@ -29,15 +29,25 @@ pub async fn a_head_stands_on_the_last_one(store: &dyn Meta) {
         change(&mut clear);
         clear
     };
+    // A head that has no parent is the first, and only it.
     for clear in [moved(&|h| h.generation = 2), moved(&|h| h.parent[0] = 1)] {
-        assert_eq!(refused(store, &author, &clear).await, Refused::HeadMoved);
+        assert!(matches!(refused(store, &author, &clear).await, Refused::BadRecord(_)));
     }
+    let orphan = moved(&|h| (h.generation, h.parent) = (2, [1; 32]));
+    assert_eq!(refused(store, &author, &orphan).await, Refused::HeadMoved);
     for clear in [moved(&|h| h.covered_size = 3), moved(&|h| h.covered_root[0] ^= 1), moved(&|h| h.covered_size = 1)] {
         assert!(matches!(refused(store, &author, &clear).await, Refused::HeadCondition(_)));
     }
     author.append(store, 0, author.head(0, &good), T0).await;
     // The same generation again, now by another record: the race is lost.
     assert_eq!(refused(store, &author, &good).await, Refused::HeadMoved);
+    let mut other_parent = author.next_head();
+    other_parent.parent[0] ^= 1;
+    let mut too_new = author.next_head();
+    too_new.generation += 1;
+    for clear in [other_parent, too_new] {
+        assert_eq!(refused(store, &author, &clear).await, Refused::HeadMoved);
+    }
     let mut shorter = author.next_head();
     shorter.covered_size = 1;
     shorter.covered_root = author.root_at(1);
