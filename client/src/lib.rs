@@ -1,11 +1,14 @@
 //! The chatkeep client library.
 //!
 //! Layers, low to high; imports go down only (`tests/tests/boundaries.rs` reads them):
-//! `ids` → `crypto` → `event` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`; `merge` is a pure function over
-//! rows; `sources`, `archive` and `remote` are adapters at the edge.
+//! `ids`, `fields` → `crypto` → `event` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`; `merge` is a pure
+//! function over rows; `sources`, `archive`, `remote` and `env` are adapters at the edge.
 
+pub mod crypto;
+pub mod env;
 pub mod error;
 pub mod event;
+pub mod fields;
 pub mod ids;
 pub mod merge;
 pub mod remote;

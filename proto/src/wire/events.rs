@@ -25,12 +25,13 @@ pub struct Permit {
 impl Permit {
     pub const MASS_DELETION: u8 = 1;
 
-    fn fields(&self) -> Vec<u8> {
+    /// The bytes a permit's signature covers, besides the account.
+    pub fn signed_fields(&self) -> Vec<u8> {
         Writer::new().u64(self.roster_version).u8(self.purpose).u64(self.bytes).u32(self.last_day).finish()
     }
 
     pub fn verify(&self, account: &AccountId, roster_key: &[u8; 32]) -> std::result::Result<(), BadSignature> {
-        verify(roster_key, purpose::PERMIT, &[&account.0, &self.fields()], &self.signature)
+        verify(roster_key, purpose::PERMIT, &[&account.0, &self.signed_fields()], &self.signature)
     }
 }
 
@@ -49,7 +50,7 @@ impl EventsClear {
         }
         match &self.permit {
             None => w.u8(0),
-            Some(permit) => w.u8(1).raw(&permit.fields()).raw(&permit.signature),
+            Some(permit) => w.u8(1).raw(&permit.signed_fields()).raw(&permit.signature),
         };
         w.finish()
     }
