@@ -12,5 +12,6 @@ pub mod event;
 pub mod fields;
 pub mod ids;
 pub mod merge;
+pub mod pack;
 pub mod remote;
 pub mod sources;
