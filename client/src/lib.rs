@@ -4,6 +4,7 @@
 //! `ids`, `fields` → `crypto` → `event` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`; `merge` is a pure
 //! function over rows; `sources`, `archive`, `remote` and `env` are adapters at the edge.
 
+pub mod chunk;
 pub mod crypto;
 pub mod env;
 pub mod error;
@@ -11,5 +12,6 @@ pub mod event;
 pub mod fields;
 pub mod ids;
 pub mod merge;
+pub mod pack;
 pub mod remote;
 pub mod sources;

@@ -29,6 +29,9 @@ mod wrap;
 pub use device::{DeviceKeys, DevicePublic};
 pub use digest::{Digest, Term};
 pub use entropy::Entropy;
+pub(crate) use entropy::draw;
+#[cfg(test)]
+pub(crate) use entropy::fixed;
 pub use epoch::EpochKey;
 pub use keyring::Keyring;
 pub use lifetime::{ChunkIdKey, CutKey, DigestKey, EventKey, FileKey, Lifetime};
