@@ -33,6 +33,12 @@ struct Rows {
     skipped: u64,
 }
 
+impl Rows {
+    fn id_of(&self, chat: &Chat, row: &Row) -> EventId {
+        self.events.event(&chat.source, &chat.conversation, row.kind.id_class(), &row.native)
+    }
+}
+
 impl Sink for Rows {
     fn chat(&mut self, chat: &Chat, info: &ChatInfo) -> Result<(), ImportError> {
         self.chats.entry(chat.clone()).or_default();
@@ -43,23 +49,24 @@ impl Sink for Rows {
     }
 
     fn row(&mut self, chat: &Chat, row: Row) -> Result<(), ImportError> {
-        let id = self.events.row(chat, &row);
+        let id = self.id_of(chat, &row);
         let rows = self.chats.entry(chat.clone()).or_default();
         let Some(known) = rows.get(&id) else {
             rows.insert(id, row);
             self.new += 1;
             return Ok(());
         };
-        let joined = join(id, known, &row, |r| self.digest.of_row(chat, r));
+        let joined = join(id, known, &row, |r| self.digest.row(&chat.source, &chat.conversation, &r.encode()));
         rows.insert(id, joined.row);
         if let Some(version) = joined.version {
-            rows.insert(self.events.row(chat, &version), version);
+            let id = self.events.event(&chat.source, &chat.conversation, version.kind.id_class(), &version.native);
+            rows.insert(id, version);
         }
         Ok(())
     }
 
     fn about(&mut self, chat: &Chat, target_native: &str, mut row: Row) -> Result<(), ImportError> {
-        row.target = Target::Event(self.events.event(chat, 0, target_native));
+        row.target = Target::Event(self.events.event(&chat.source, &chat.conversation, 0, target_native));
         self.row(chat, row)
     }
 
@@ -173,7 +180,11 @@ fn fold(rows: &Rows) -> Vec<(Message, Option<String>)> {
         let messages = if has_ids(&chat.source) {
             let mut targets: BTreeMap<EventId, Vec<(EventId, Row)>> = BTreeMap::new();
             for (id, row) in list {
-                targets.entry(rows.events.target(chat, row)).or_default().push((*id, row.clone()));
+                let target = match row.target {
+                    Target::Own => *id,
+                    Target::Event(target) => target,
+                };
+                targets.entry(target).or_default().push((*id, row.clone()));
             }
             targets.into_values().filter_map(|rows| fold_target(chat, rows)).collect()
         } else {

@@ -1,18 +1,21 @@
 //! The chatkeep client library.
 //!
 //! Layers, low to high; imports go down only (`tests/tests/boundaries.rs` reads them):
-//! `ids` → `crypto` → `event` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`; `merge` is a pure function over
-//! rows; `sources`, `archive` and `remote` are adapters at the edge.
+//! `ids`, `fields` → `crypto` → `event` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`; `merge` is a pure
+//! function over rows; `sources`, `archive`, `remote` and `env` are adapters at the edge.
 
 pub mod archive;
+pub mod chunk;
 pub mod crypto;
 pub mod env;
 pub mod error;
 pub mod event;
 pub mod home;
+pub mod fields;
 pub mod ids;
 pub mod log;
 pub mod merge;
+pub mod pack;
 pub mod remote;
 pub mod sources;
 pub mod writers;

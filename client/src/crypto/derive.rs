@@ -1,46 +1,101 @@
-//! Derivation of one key from another, each under a context of its own.
+//! Derivations with secret input: the client's half of `H` and `K` (`docs/format.md` §1), wiped after use.
 
 use proto::wire::context::PREFIX;
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
-/// `H(purpose, secret)` as a secret.
-pub(super) fn derive(purpose: &str, secret: &[u8]) -> Zeroizing<[u8; 32]> {
+use super::secret::Secret;
+
+/// Purposes whose input is secret. Those over public bytes stand in `proto::wire::context::purpose`.
+pub(super) mod purpose {
+    pub const SEED: &str = "seed";
+    pub const RECOVERY_SIGN_IN_KEY: &str = "recovery sign-in key";
+    pub const RECOVERY_SLOT_KEY: &str = "recovery slot key";
+    pub const RECOVERY_SLOT_NAME: &str = "recovery slot name";
+    pub const PASSPHRASE_SLOT_KEY: &str = "passphrase slot key";
+    pub const ROSTER_SIGNING_KEY: &str = "roster signing key";
+    pub const ROOT_WRAP_KEY: &str = "root wrap key";
+    pub const EPOCH_COMMITMENT: &str = "epoch commitment";
+    pub const EVENT_ID_KEY: &str = "event id key";
+    pub const FILE_ID_KEY: &str = "file id key";
+    pub const CHUNK_ID_KEY: &str = "chunk id key";
+    pub const DIGEST_KEY: &str = "digest key";
+    pub const CUT_TABLE_KEY: &str = "cut table key";
+    pub const DIGEST: &str = "digest";
+    pub const PADDING_KEY: &str = "padding key";
+    pub const ARCHIVE_DATABASE_KEY: &str = "archive database key";
+
+    #[cfg(test)]
+    pub const ALL: [&str; 16] = [
+        SEED,
+        RECOVERY_SIGN_IN_KEY,
+        RECOVERY_SLOT_KEY,
+        RECOVERY_SLOT_NAME,
+        PASSPHRASE_SLOT_KEY,
+        ROSTER_SIGNING_KEY,
+        ROOT_WRAP_KEY,
+        EPOCH_COMMITMENT,
+        EVENT_ID_KEY,
+        FILE_ID_KEY,
+        CHUNK_ID_KEY,
+        DIGEST_KEY,
+        CUT_TABLE_KEY,
+        DIGEST,
+        PADDING_KEY,
+        ARCHIVE_DATABASE_KEY,
+    ];
+}
+
+/// `H(purpose, parts)`, 32 secret bytes.
+pub(super) fn derive(purpose: &str, parts: &[&[u8]]) -> Secret {
     let mut hasher = blake3::Hasher::new_derive_key(&format!("{PREFIX}{purpose}"));
-    hasher.update(secret);
-    let mut out = Zeroizing::new([0; 32]);
-    hasher.finalize_xof().fill(&mut out[..]);
-    zeroize::Zeroize::zeroize(&mut hasher);
-    out
+    secret_of(&mut hasher, parts)
 }
 
-/// Declares a secret of 32 bytes: no Debug, no Clone, wiped on drop.
-macro_rules! secret32 {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
-        pub struct $name(pub(super) zeroize::Zeroizing<[u8; 32]>);
-
-        impl $name {
-            /// Takes bytes that were opened from their sealed form.
-            pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-                let mut own = zeroize::Zeroizing::new([0; 32]);
-                if bytes.len() != own.len() {
-                    return None;
-                }
-                own.copy_from_slice(bytes);
-                Some(Self(own))
-            }
-
-            pub fn generate(entropy: &mut dyn $crate::env::Entropy) -> Self {
-                let mut own = zeroize::Zeroizing::new([0; 32]);
-                entropy.fill(&mut own[..]);
-                Self(own)
-            }
-
-            /// The bytes, for sealing them under another key.
-            pub fn expose(&self) -> &[u8; 32] {
-                &self.0
-            }
-        }
-    };
+/// `H(purpose, parts)` where the result may be public (a commitment, a name).
+pub(super) fn derive_public(purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
+    *derive(purpose, parts).bytes()
 }
-pub(super) use secret32;
+
+/// `K(key, parts)`.
+pub(super) fn keyed(key: &Secret, parts: &[&[u8]]) -> [u8; 32] {
+    let mut hasher = blake3::Hasher::new_keyed(key.bytes());
+    *secret_of(&mut hasher, parts).bytes()
+}
+
+/// `K(key, parts)[out.len()]`.
+pub(super) fn keyed_long(key: &Secret, parts: &[&[u8]], out: &mut [u8]) {
+    let mut hasher = blake3::Hasher::new_keyed(key.bytes());
+    for part in parts {
+        hasher.update(part);
+    }
+    let mut reader = hasher.finalize_xof();
+    reader.fill(out);
+    reader.zeroize();
+    hasher.zeroize();
+}
+
+fn secret_of(hasher: &mut blake3::Hasher, parts: &[&[u8]]) -> Secret {
+    for part in parts {
+        hasher.update(part);
+    }
+    let mut hash = hasher.finalize();
+    let secret = Secret::copied(hash.as_bytes());
+    hash.zeroize();
+    hasher.zeroize();
+    secret
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_purpose_serves_twice() {
+        let mut all = purpose::ALL.to_vec();
+        all.extend(proto::wire::context::purpose::ALL);
+        let count = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), count);
+    }
+}

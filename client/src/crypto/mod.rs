@@ -1,16 +1,45 @@
-//! Keys and sealing (`docs/format.md` §2). Does no I/O; randomness comes in from outside.
+//! Keys, sealing, slots, rosters and the passphrase login: all of the client's cryptography, and no I/O.
+//!
+//! Every key is a type of its own, made by derivation, generation or opening, wiped when dropped, and neither shown,
+//! copied nor serialised. What needs a key is a method of it, so no caller holds raw key bytes; the few places that
+//! must write a key into something sealed are inside this crate. `docs/format.md` §2 lists every derivation.
 
 mod derive;
+mod device;
 mod digest;
-mod ids;
+mod entropy;
+mod epoch;
+mod keyring;
 mod lifetime;
+mod object_keys;
+pub mod opaque;
+mod padding;
+pub mod passphrase;
+mod place;
+mod record;
 mod recovery;
+mod recovery_text;
+mod root;
+pub mod roster;
 mod seal;
+mod secret;
+pub mod slot;
+mod wrap;
 
-pub use digest::{Digest, LANES};
-pub use ids::{ChunkIdKey, CutKey, DigestKey, EventKey, FileKey};
-pub use lifetime::{EpochKey, Lifetime};
-pub use recovery::{RecoveryKey, Typo};
-pub use seal::{
-    ArchiveKey, ChunkKey, PackKey, Place, Refused, SEAL_OVERHEAD_BYTES, body_class, open, pad, padding, seal, unpad,
-};
+pub use device::{DeviceKeys, DevicePublic};
+pub use digest::{Digest, Term};
+pub use entropy::Entropy;
+pub(crate) use entropy::draw;
+#[cfg(test)]
+pub(crate) use entropy::fixed;
+pub use epoch::EpochKey;
+pub use keyring::Keyring;
+pub use lifetime::{ChunkIdKey, CutKey, DigestKey, EventKey, FileKey, Lifetime};
+pub use object_keys::{ArchiveKey, ChunkKey, PackKey, PackPlace};
+pub use padding::{PADDING_PREFIX_BYTES, pad, unpad};
+pub use record::{BodyTooLong, OpenBody, SealedRecord, content_bytes_max, open_body, seal_record, sign_bare};
+pub use recovery::{RecoveryKey, RecoverySigner};
+pub use recovery_text::Typo;
+pub use root::{Root, RosterSigner, account_of};
+pub use seal::{Refused, SEAL_BYTES};
+pub use wrap::Wrap;

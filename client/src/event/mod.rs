@@ -4,11 +4,13 @@
 //! fields of a map that is otherwise carried through untouched.
 
 mod fields;
+mod key;
 mod kind;
 mod row;
 mod values;
 
 pub use fields::{Fields, tag};
+pub use key::RowKey;
 pub use kind::Kind;
 pub use row::{Chat, ROW_BYTES_MAX, Row, TEXT_BYTES_MAX, Target};
 pub use values::{Attachment, Party, Precision, Presence, Range, Reply, Role, Stamp, ZoneSource};
