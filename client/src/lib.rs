@@ -1,7 +1,7 @@
 //! The chatkeep client library.
 //!
 //! Layers, low to high; imports go down only (`tests/tests/boundaries.rs` reads them):
-//! `ids` → `crypto` → `event` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`; `merge` is a pure function over
+//! `ids` → `event` → `crypto` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`; `merge` is a pure function over
 //! rows; `sources`, `archive` and `remote` are adapters at the edge.
 
 pub mod crypto;
