@@ -1,5 +1,6 @@
 //! The shape all keys share: bytes on the heap, wiped when dropped, never shown.
 
+#[cfg(test)]
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 

@@ -79,14 +79,6 @@ impl ChunkEntry {
             && (offset as usize).checked_add(length).is_some_and(|end| end <= Class::MAX.bytes());
         if fits { Ok(Self { id, pack, offset, sealed_len, key, coding }) } else { Err(Malformed::TooLong) }
     }
-
-    #[cfg(test)]
-    pub(super) fn same(&self, other: &Self) -> bool {
-        let Self { id, pack, offset, sealed_len, key, coding } = self;
-        (*id, *pack, *offset, *sealed_len, *coding)
-            == (other.id, other.pack, other.offset, other.sealed_len, other.coding)
-            && key.same(&other.key)
-    }
 }
 
 /// Encodes entries, which must ascend: the content of a chunk run's block, or a section of an EVENTS body.

@@ -67,30 +67,81 @@ fn rotations_lead_from_the_account_id_to_the_newest_roster() {
     assert_eq!(walk(&AccountId([7; 32]), &[v1]).err(), Some(Refused::Account));
 }
 
+type Change = fn(&mut Plan);
+
+/// What whoever wants to enter the chain may try on the second roster of an account and behind its first rotation.
 #[test]
 fn a_root_without_consent_enters_no_chain() {
-    let first = Plan::first();
-    let mut thief = Plan::after(&first.roster, ROOT);
-    thief.rotate(ROOT + 3);
-    thief.rotated_from = None;
-    assert_eq!(walk(&account(), &[&thief.publish()]).err(), Some(Refused::Rotation));
+    let first = Plan::first().roster;
+    let tries: [(&str, Change, Refused); 9] = [
+        ("no consent", |p| (p.rotate(9), p.rotated_from = None).1, Refused::Rotation),
+        ("consent of another root", |p| (p.rotate(9), p.rotated_from = Some((9, 9))).1, Refused::Rotation),
+        ("consent in the old root's name", |p| (p.rotate(9), p.rotated_from = Some((ROOT, 9))).1, Refused::Rotation),
+        ("a generation left out", |p| (p.rotate(9), p.roster.root_generation = 3).1, Refused::Rotation),
+        ("the same generation", |p| (p.rotate(9), p.roster.root_generation = 1).1, Refused::Rotation),
+        ("a rotation to itself", |p| p.rotate(ROOT), Refused::Rotation),
+        (
+            "a plain roster of another root",
+            |p| {
+                p.signer = 9;
+                p.roster.verifying_key = public(9);
+            },
+            Refused::Rotation,
+        ),
+        ("a plain roster of another generation", |p| p.roster.root_generation = 2, Refused::Rotation),
+        (
+            "another account",
+            |p| {
+                p.roster.account = AccountId([7; 32]);
+                p.header.account = AccountId([7; 32]);
+            },
+            Refused::Account,
+        ),
+    ];
+    for (name, change, why) in tries {
+        let mut plan = Plan::after(&first, ROOT);
+        change(&mut plan);
+        assert_eq!(walk(&account(), &[&plan.publish()]).err(), Some(why), "{name}");
+    }
+    assert!(walk(&account(), &[&Plan::after(&first, ROOT).publish()]).is_ok());
+}
 
-    // Names the right old root in the account id's place, yet signs consent with a key of his own.
-    thief.rotated_from = Some(9);
-    assert_eq!(walk(&account(), &[&thief.publish()]).err(), Some(Refused::Rotation));
-    let mut forged = Plan::after(&first.roster, ROOT);
-    forged.rotate(ROOT + 3);
-    let (record, body) = forged.publish();
-    let (clear, _) = record.split_body(&body).unwrap();
-    let mut clear = clear.to_vec();
-    let end = clear.len();
-    // The clear part ends: signature (64), no joiner (1).
-    clear[end - 2] ^= 1;
-    let signed = crate::maker::record(record.header.clone(), &clear, &crate::maker::key(ROOT + 3));
-    assert_eq!(walk(&account(), &[&signed]).err(), Some(Refused::Rotation));
+#[test]
+fn what_follows_a_rotation_is_held_to_it() {
+    let mut rotation = Plan::after(&Plan::first().roster, ROOT);
+    rotation.rotate(ROOT + 3);
+    let rotated = rotation.publish();
+    let tries: [(&str, Change, Refused); 5] = [
+        (
+            "the old root again",
+            |p| {
+                p.signer = ROOT;
+                p.roster.verifying_key = public(ROOT);
+            },
+            Refused::Rotation,
+        ),
+        (
+            "another root",
+            |p| {
+                p.signer = 9;
+                p.roster.verifying_key = public(9);
+            },
+            Refused::Rotation,
+        ),
+        ("another generation", |p| p.roster.root_generation = 1, Refused::Rotation),
+        ("an earlier epoch", |p| p.roster.epoch = 0, Refused::Version),
+        ("the same version", |p| (p.roster.version, p.header.roster_version) = (2, 2), Refused::Version),
+    ];
+    for (name, change, why) in tries {
+        let mut plan = Plan::after(&rotation.roster, ROOT + 3);
+        change(&mut plan);
+        assert_eq!(walk(&account(), &[&rotated, &plan.publish()]).err(), Some(why), "{name}");
+    }
+    let next = Plan::after(&rotation.roster, ROOT + 3).publish();
+    assert!(walk(&account(), &[&rotated, &next]).is_ok());
 
-    let mut skips = Plan::after(&first.roster, ROOT);
-    skips.rotate(ROOT + 3);
-    skips.roster.root_generation = 3;
-    assert_eq!(walk(&account(), &[&skips.publish()]).err(), Some(Refused::Rotation));
+    rotation.roster.ended = true;
+    let ended = rotation.publish();
+    assert!(walk(&account(), &[&ended]).is_ok());
+    assert_eq!(walk(&account(), &[&ended, &next]).err(), Some(Refused::Version));
 }

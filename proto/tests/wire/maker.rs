@@ -56,7 +56,8 @@ pub fn slot(kind: SlotKind, generation: u32, seed: u8) -> Slot {
 pub struct Plan {
     pub roster: Roster,
     pub signer: u8,
-    pub rotated_from: Option<u8>,
+    /// The old root named in a rotation, and whose key consents.
+    pub rotated_from: Option<(u8, u8)>,
     /// The joining device, and whose key proves it.
     pub joiner: Option<(DeviceId, u8)>,
     pub header: Header,
@@ -93,7 +94,7 @@ impl Plan {
 
     /// Names a new root, with the old one's consent, and all that has to follow from that.
     pub fn rotate(&mut self, to: u8) {
-        self.rotated_from = Some(self.signer);
+        self.rotated_from = Some((self.signer, self.signer));
         self.signer = to;
         self.roster.verifying_key = public(to);
         self.roster.root_generation += 1;
@@ -114,9 +115,9 @@ impl Plan {
         let mut roster = self.roster.clone();
         roster.devices.sort_by_key(|d| d.id);
         let content = roster.encode();
-        let rotation = self.rotated_from.map(|old| Rotation {
+        let rotation = self.rotated_from.map(|(old, consents)| Rotation {
             old_verifying_key: public(old),
-            signature: sign(&key(old), "roster rotation", &content),
+            signature: sign(&key(consents), "roster rotation", &content),
         });
         let joiner = self
             .joiner

@@ -83,7 +83,16 @@ fn each_broken_rule_is_refused_by_name() {
         ("signed by another key", |p| p.signer = 9, Refused::Signature),
         ("signed by a device", |p| p.signer = 1, Refused::Signature),
         ("a new root without consent", |p| (p.rotate(ROOT + 1), p.rotated_from = None).1, Refused::Rotation),
-        ("consent by another root", |p| (p.rotate(ROOT + 1), p.rotated_from = Some(ROOT + 2)).1, Refused::Rotation),
+        (
+            "consent by another root",
+            |p| (p.rotate(ROOT + 1), p.rotated_from = Some((ROOT + 2, ROOT + 2))).1,
+            Refused::Rotation,
+        ),
+        (
+            "consent in the old root's name by the new one",
+            |p| (p.rotate(ROOT + 1), p.rotated_from = Some((ROOT, ROOT + 1))).1,
+            Refused::Rotation,
+        ),
         ("a rotation to itself", |p| p.rotate(ROOT), Refused::Rotation),
         ("a rotation within a generation", |p| (p.rotate(ROOT + 1), p.roster.root_generation = 1).1, Refused::Rotation),
         ("a rotation over a generation", |p| (p.rotate(ROOT + 1), p.roster.root_generation = 3).1, Refused::Rotation),
@@ -92,7 +101,7 @@ fn each_broken_rule_is_refused_by_name() {
             "a rotation in the old epoch",
             |p| {
                 p.rotate(ROOT + 1);
-                p.roster.epoch = 2;
+                (p.roster.epoch, p.roster.epoch_commitment) = (2, current().epoch_commitment);
             },
             Refused::Epoch,
         ),
@@ -201,6 +210,9 @@ fn a_new_slot_begins_at_one_and_an_ended_account_stays_so() {
         let (record, body) = plan.publish();
         assert_eq!(accept_next(&one_slot, &record, &body).map(drop), expected, "{generation}");
     }
+    let no_slot = Roster { slots: Vec::new(), ..current() };
+    let (record, body) = Plan::after(&no_slot, ROOT).publish();
+    assert_eq!(accept_next(&no_slot, &record, &body).err(), Some(Refused::Slots));
     let ended = Roster { ended: true, ..current() };
     let (record, body) = Plan::after(&ended, ROOT).publish();
     assert_eq!(accept_next(&ended, &record, &body).err(), Some(Refused::Version));
@@ -228,7 +240,7 @@ fn counters_at_their_end_refuse_instead_of_wrapping() {
         (
             "root generation",
             |p| {
-                (p.rotated_from, p.signer) = (Some(ROOT), ROOT + 1);
+                (p.rotated_from, p.signer) = (Some((ROOT, ROOT)), ROOT + 1);
                 p.roster.verifying_key = public(ROOT + 1);
                 p.roster.root_generation = 0;
             },
@@ -256,7 +268,7 @@ fn the_first_roster_binds_the_account_to_its_root() {
         ("a later root", |p| p.roster.root_generation = 2, Refused::Version),
         ("ended at once", |p| p.roster.ended = true, Refused::Version),
         ("another root's account", |p| (p.signer, p.roster.verifying_key) = (9, public(9)), Refused::Account),
-        ("a rotation", |p| p.rotated_from = Some(9), Refused::Rotation),
+        ("a rotation", |p| p.rotated_from = Some((9, 9)), Refused::Rotation),
         ("no device", |p| (p.roster.devices.clear(), p.joiner = None).1, Refused::Devices),
         ("two devices", |p| p.roster.devices.push(active(2, 1)), Refused::Devices),
         ("a gone device", |p| (p.roster.devices = vec![gone(1, 1, 1)], p.joiner = None).1, Refused::Devices),

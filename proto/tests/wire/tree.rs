@@ -72,6 +72,10 @@ fn check(log: &mut Log, index: u64, old: u64, new: u64) {
     assert_eq!(verify_consistency(new, &roots[1], old, &roots[0], &proof), old == new, "{old} to {new} backwards");
     assert!(old == new || !verify_consistency(old, &roots[1], new, &roots[1], &proof) || old == 0);
 
+    // The same root for a log of more height: a size that only seems to have grown.
+    let taller = 2 * new.next_power_of_two();
+    assert!(old == 0 || !verify_consistency(old, &roots[0], taller, &roots[1], &proof), "{old} to {taller}");
+
     let leaf = log.0[index as usize];
     let proof = inclusion_proof(log, index, new).unwrap();
     assert!(verify_inclusion(index, &leaf, new, &roots[1], &proof), "{index} in {new}");
