@@ -81,13 +81,13 @@ fn nothing_configured_works_for_everybody() {
     let nothing = tempfile::tempdir().unwrap();
     let file = nothing.path().join("none.toml");
     std::fs::write(&file, "").unwrap();
-    let user = load(Some(&file), &env(&[("HOME", "/home/ana")]), &[], false).unwrap();
-    assert_eq!(user.data_dir, Path::new("/home/ana/.local/state/chatkeepd"));
-    assert_eq!(user.admin_socket(), Path::new("/home/ana/.local/state/chatkeepd/admin.sock"));
-    assert_eq!(user.opaque_seed_file(), Path::new("/home/ana/.local/state/chatkeepd-secrets/opaque.seed"));
+    let user = load(Some(&file), &env(&[("HOME", "/srv/chat/ana")]), &[], false).unwrap();
+    assert_eq!(user.data_dir, Path::new("/srv/chat/ana/.local/state/chatkeepd"));
+    assert_eq!(user.admin_socket(), Path::new("/srv/chat/ana/.local/state/chatkeepd/admin.sock"));
+    assert_eq!(user.opaque_seed_file(), Path::new("/srv/chat/ana/.local/state/chatkeepd-secrets/opaque.seed"));
     assert_eq!(user.listen.to_string(), "127.0.0.1:8443");
     assert_eq!(user.registration.mode, Registration::Invite);
-    let xdg = load(Some(&file), &env(&[("HOME", "/home/ana"), ("XDG_STATE_HOME", "/s")]), &[], false).unwrap();
+    let xdg = load(Some(&file), &env(&[("HOME", "/srv/chat/ana"), ("XDG_STATE_HOME", "/s")]), &[], false).unwrap();
     assert_eq!(xdg.data_dir, Path::new("/s/chatkeepd"));
     let root = load(Some(&file), &env(&[]), &[], true).unwrap();
     assert_eq!(root.data_dir, Path::new(SYSTEM_DATA_DIR));
