@@ -23,6 +23,8 @@ pub enum Alarm {
     Forged,
     #[error("an author has seen another history than the one served here")]
     OtherHistory,
+    #[error("the server withholds the body of an entry that no head covers")]
+    Withheld,
 }
 
 /// An entry that holds, with its body split where it is still there.
@@ -43,6 +45,8 @@ pub struct Follower {
     state: LogState,
     /// Roots of the sizes passed in this run: what authors say they saw is held against them.
     roots: BTreeMap<u64, Hash>,
+    /// Below the newest verified head's covered size bodies may go; nothing else permits it here.
+    erasable_below: u64,
 }
 
 /// Roots kept to compare with what authors saw; older claims cannot be checked and are not.
@@ -51,7 +55,8 @@ const ROOTS_MAX: usize = 16_384;
 impl Follower {
     pub fn new(account: AccountId, state: LogState) -> Self {
         let roots = BTreeMap::from([(state.frontier.size(), state.frontier.root())]);
-        Self { account, state, roots }
+        let erasable_below = state.head.as_ref().map_or(0, |h| h.covered_size);
+        Self { account, state, roots, erasable_below }
     }
 
     pub fn state(&self) -> &LogState {
@@ -81,10 +86,11 @@ impl Follower {
         self.roots.insert(start.size(), start.root());
         self.state.frontier = start;
         self.state.devices = devices;
+        self.erasable_below = self.erasable_below.max(head.covered_size);
         self.state.head = Some(head);
     }
 
-    /// Accepts the next entry, or says what it proves.
+    /// Accepts the next entry, or says what it proves. After an alarm nothing has changed.
     pub fn accept(&mut self, index: u64, leaf_bytes: &[u8], body: &[u8], erased: bool) -> Result<Accepted, Alarm> {
         let forged = |_| Alarm::Forged;
         let leaf = Leaf::decode(leaf_bytes).map_err(forged)?;
@@ -98,6 +104,10 @@ impl Follower {
         if self.roots.get(&header.seen_size).is_some_and(|root| *root != header.seen_root) {
             return Err(Alarm::OtherHistory);
         }
+        // Otherwise a server could drop any event by calling its body erased.
+        if erased && index >= self.erasable_below {
+            return Err(Alarm::Withheld);
+        }
         let split = match (header.body_len, erased) {
             (0, _) | (_, true) => None,
             _ => {
@@ -106,13 +116,32 @@ impl Follower {
             }
         };
         let mut accepted = Accepted { index, leaf, body: split, roster: None, head: None };
-        match accepted.leaf.record.header.kind {
-            RecordKind::Roster => self.roster(&mut accepted, body)?,
-            RecordKind::Events => self.device(&accepted)?,
-            RecordKind::Head => {
-                self.device(&accepted)?;
-                self.head(&mut accepted)?;
-            }
+        let kind = accepted.leaf.record.header.kind;
+        let (mut last, mut head) = (None, None);
+        if kind == RecordKind::Roster {
+            let clear = accept_next(&self.state.roster, &accepted.leaf.record, body).map_err(|_| Alarm::Forged)?;
+            accepted.roster = Some(clear);
+        } else {
+            last = Some(self.device(&accepted)?);
+        }
+        if kind == RecordKind::Head {
+            (accepted.head, head) = self.head(&accepted)?.unzip();
+        }
+        self.apply(&accepted, last, head);
+        Ok(accepted)
+    }
+
+    /// Moves the state on; all checks lie behind.
+    fn apply(&mut self, accepted: &Accepted, last: Option<LastRecord>, head: Option<HeadSeen>) {
+        if let Some(clear) = &accepted.roster {
+            self.state.roster = clear.roster.clone();
+        }
+        if let Some(last) = last {
+            self.state.devices.insert(accepted.leaf.record.header.device, last);
+        }
+        if let Some(head) = head {
+            self.erasable_below = self.erasable_below.max(head.covered_size);
+            self.state.head = Some(head);
         }
         self.state.server_time = accepted.leaf.server_time;
         self.state.frontier.append(accepted.leaf.hash());
@@ -120,18 +149,10 @@ impl Follower {
         if self.roots.len() > ROOTS_MAX {
             self.roots.pop_first();
         }
-        Ok(accepted)
-    }
-
-    fn roster(&mut self, accepted: &mut Accepted, body: &[u8]) -> Result<(), Alarm> {
-        let clear = accept_next(&self.state.roster, &accepted.leaf.record, body).map_err(|_| Alarm::Forged)?;
-        self.state.roster = clear.roster.clone();
-        accepted.roster = Some(clear);
-        Ok(())
     }
 
     /// What every record of a device must hold: an active author, its signature, its place in the author's own chain.
-    fn device(&mut self, accepted: &Accepted) -> Result<(), Alarm> {
+    fn device(&self, accepted: &Accepted) -> Result<LastRecord, Alarm> {
         let record = &accepted.leaf.record;
         let header = &record.header;
         let author = self.state.roster.active(&header.device).ok_or(Alarm::Forged)?;
@@ -139,37 +160,35 @@ impl Follower {
         if header.roster_version != self.state.roster.version {
             return Err(Alarm::Forged);
         }
-        let (counter, previous) = match self.state.devices.get(&header.device) {
-            Some(last) => (last.counter + 1, last.digest),
-            None => (1, [0; 32]),
+        let (before, previous) = match self.state.devices.get(&header.device) {
+            Some(last) => (last.counter, last.digest),
+            None => (0, [0; 32]),
         };
-        if header.counter != counter || header.previous != previous {
+        if before.checked_add(1) != Some(header.counter) || header.previous != previous {
             return Err(Alarm::Forged);
         }
-        let last = LastRecord { counter, digest: record.digest() };
-        self.state.devices.insert(header.device, last);
-        Ok(())
+        Ok(LastRecord { counter: header.counter, digest: record.digest() })
     }
 
-    fn head(&mut self, accepted: &mut Accepted) -> Result<(), Alarm> {
-        // A head whose body has gone was followed by a newer one; only its place in the chain matters then.
-        let Some((clear, _)) = &accepted.body else { return Ok(()) };
+    /// A head stands on the last one. One whose body has gone was followed by a newer one and says nothing here.
+    fn head(&self, accepted: &Accepted) -> Result<Option<(HeadClear, HeadSeen)>, Alarm> {
+        let Some((clear, _)) = &accepted.body else { return Ok(None) };
         let clear = HeadClear::decode(clear).map_err(|_| Alarm::Forged)?;
-        let (generation, parent) = self.state.head.as_ref().map_or((1, [0; 32]), |h| (h.generation + 1, h.digest));
-        let known = self.roots.get(&clear.covered_size);
-        if clear.generation != generation || clear.parent != parent || clear.covered_size > accepted.index {
+        let (before, parent) = self.state.head.as_ref().map_or((0, [0; 32]), |h| (h.generation, h.digest));
+        let covered_before = self.state.head.as_ref().map_or(0, |h| h.covered_size);
+        let follows = before.checked_add(1) == Some(clear.generation) && clear.parent == parent;
+        if !follows || clear.covered_size > accepted.index || clear.covered_size < covered_before {
             return Err(Alarm::Forged);
         }
-        if known.is_some_and(|root| *root != clear.covered_root) {
+        if self.roots.get(&clear.covered_size).is_some_and(|root| *root != clear.covered_root) {
             return Err(Alarm::OtherHistory);
         }
-        self.state.head = Some(HeadSeen {
-            generation,
+        let seen = HeadSeen {
+            generation: clear.generation,
             index: accepted.index,
             digest: accepted.leaf.record.digest(),
             covered_size: clear.covered_size,
-        });
-        accepted.head = Some(clear);
-        Ok(())
+        };
+        Ok(Some((clear, seen)))
     }
 }

@@ -2,6 +2,8 @@
 
 mod follower;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use follower::{Accepted, Alarm, Follower};
 pub use state::{HeadSeen, LastRecord, LogState};

@@ -72,7 +72,8 @@ impl LogState {
             .collect::<Result<BTreeMap<_, _>>>()?;
         let head = match r.u8()? {
             0 => None,
-            _ => Some(HeadSeen { generation: r.u64()?, index: r.u64()?, digest: r.array()?, covered_size: r.u64()? }),
+            1 => Some(HeadSeen { generation: r.u64()?, index: r.u64()?, digest: r.array()?, covered_size: r.u64()? }),
+            _ => return Err(Malformed::NotCanonical),
         };
         r.finish()?;
         Ok(Self { incarnation, frontier, server_time, roster, devices, head })
