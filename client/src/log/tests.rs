@@ -98,7 +98,7 @@ impl World {
     fn head(&mut self, seen: &Frontier, generation: u64, covered: &Frontier) -> SealedRecord {
         let clear = HeadClear {
             generation,
-            parent: [0; 32],
+            parent: if generation == 1 { [0; 32] } else { [3; 32] },
             covered_size: covered.size(),
             covered_root: covered.root(),
             front_size: 0,
@@ -233,4 +233,36 @@ fn shrinking_and_rewriting_are_told_apart() {
     let mut rewritten = world.start.frontier.clone();
     rewritten.append([5; 32]);
     assert_eq!(f.continues(&rewritten, &[]), Err(Alarm::Fork));
+}
+
+#[test]
+fn counter_and_previous_record_are_each_held() {
+    let mut world = World::new();
+    let seen = world.start.frontier.clone();
+    let clear = EventsClear::default().encode();
+    let mut skipped = world.header(RecordKind::Events, &seen);
+    skipped.counter = 2;
+    let mut unchained = world.header(RecordKind::Events, &seen);
+    unchained.previous = [1; 32];
+    let mut f = world.follower();
+    for header in [skipped, unchained] {
+        let record = world.seal(header, &clear);
+        assert_eq!(serve(&mut f, 1, &record, 11, false).err(), Some(Alarm::Forged));
+    }
+}
+
+#[test]
+fn a_head_stands_on_the_last_one() {
+    let mut world = World::new();
+    let seen = world.start.frontier.clone();
+    let mut state = world.start.clone();
+    state.head = Some(HeadSeen { generation: 3, index: 0, digest: [3; 32], covered_size: 1 });
+    // A second first head, then one that leaves a generation out but names the right parent.
+    for generation in [1, 5] {
+        let mut f = Follower::new(world.account, state.clone());
+        let (counter, previous) = (world.counter, world.previous);
+        let head = world.head(&seen, generation, &seen);
+        (world.counter, world.previous) = (counter, previous);
+        assert_eq!(serve(&mut f, 1, &head, 11, false).err(), Some(Alarm::Forged), "generation {generation}");
+    }
 }
