@@ -8,6 +8,7 @@ use proto::wire::roster::{RosterClear, accept_next};
 use proto::wire::tree::{Frontier, Hash, verify_consistency};
 use thiserror::Error;
 
+use super::catch_up::{CatchUp, NewestRoster};
 use super::{HeadSeen, LastRecord, LogState};
 use crate::ids::AccountId;
 
@@ -47,6 +48,8 @@ pub struct Follower {
     roots: BTreeMap<u64, Hash>,
     /// Below the newest verified head's covered size bodies may go; nothing else permits it here.
     erasable_below: u64,
+    /// Set while entries are read that are older than the newest roster this device knows already.
+    catch_up: Option<CatchUp>,
 }
 
 /// Roots kept to compare with what authors saw; older claims cannot be checked and are not.
@@ -56,7 +59,33 @@ impl Follower {
     pub fn new(account: AccountId, state: LogState) -> Self {
         let roots = BTreeMap::from([(state.frontier.size(), state.frontier.root())]);
         let erasable_below = state.head.as_ref().map_or(0, |h| h.covered_size);
-        Self { account, state, roots, erasable_below }
+        Self { account, state, roots, erasable_below, catch_up: None }
+    }
+
+    /// Follows from where a head's covered history ends: a device that reads the rest through the catalogue.
+    ///
+    /// `start` is the frontier at the covered size, held by the caller to the root the head states; `authors` are the
+    /// head's. Without a head both are empty. `newest` was proven to stand in the log.
+    pub fn through_head(
+        account: AccountId,
+        incarnation: u32,
+        start: Frontier,
+        authors: BTreeMap<crate::ids::DeviceId, LastRecord>,
+        head: Option<HeadSeen>,
+        newest: NewestRoster,
+    ) -> Self {
+        let size = start.size();
+        let NewestRoster { roster, .. } = &newest;
+        let state = LogState {
+            incarnation,
+            frontier: start,
+            server_time: 0,
+            roster: roster.clone(),
+            devices: authors,
+            head,
+        };
+        let catch_up = (newest.index >= size).then(|| CatchUp::new(newest));
+        Self { catch_up, ..Self::new(account, state) }
     }
 
     pub fn state(&self) -> &LogState {
@@ -78,16 +107,6 @@ impl Follower {
         } else {
             Err(Alarm::Fork)
         }
-    }
-
-    /// Moves over entries that were read through a head instead of one by one. `start` must have been verified
-    /// against a root this device trusts.
-    pub fn jump(&mut self, start: Frontier, devices: BTreeMap<crate::ids::DeviceId, LastRecord>, head: HeadSeen) {
-        self.roots.insert(start.size(), start.root());
-        self.state.frontier = start;
-        self.state.devices = devices;
-        self.erasable_below = self.erasable_below.max(head.covered_size);
-        self.state.head = Some(head);
     }
 
     /// Accepts the next entry, or says what it proves. After an alarm nothing has changed.
@@ -118,22 +137,38 @@ impl Follower {
         let mut accepted = Accepted { index, leaf, body: split, roster: None, head: None };
         let kind = accepted.leaf.record.header.kind;
         let (mut last, mut head) = (None, None);
-        if kind == RecordKind::Roster {
+        let mut catch_up = self.catch_up.clone();
+        if let Some(behind) = &mut catch_up {
+            match kind {
+                RecordKind::Roster => accepted.roster = Some(behind.roster(&accepted, body)?),
+                RecordKind::Events | RecordKind::Head => {
+                    let key = behind.author(&accepted.leaf.record)?;
+                    last = Some(self.device(&accepted, &key)?);
+                }
+            }
+        } else if kind == RecordKind::Roster {
             let clear = accept_next(&self.state.roster, &accepted.leaf.record, body).map_err(|_| Alarm::Forged)?;
             accepted.roster = Some(clear);
         } else {
-            last = Some(self.device(&accepted)?);
+            let header = &accepted.leaf.record.header;
+            let author = self.state.roster.active(&header.device).ok_or(Alarm::Forged)?;
+            if header.roster_version != self.state.roster.version {
+                return Err(Alarm::Forged);
+            }
+            last = Some(self.device(&accepted, &author.verifying_key)?);
         }
         if kind == RecordKind::Head {
             (accepted.head, head) = self.head(&accepted)?.unzip();
         }
-        self.apply(&accepted, last, head);
+        let caught_up = catch_up.is_none();
+        self.catch_up = catch_up.filter(|behind| !behind.is_over(index));
+        self.apply(&accepted, last, head, caught_up);
         Ok(accepted)
     }
 
     /// Moves the state on; all checks lie behind.
-    fn apply(&mut self, accepted: &Accepted, last: Option<LastRecord>, head: Option<HeadSeen>) {
-        if let Some(clear) = &accepted.roster {
+    fn apply(&mut self, accepted: &Accepted, last: Option<LastRecord>, head: Option<HeadSeen>, caught_up: bool) {
+        if let Some(clear) = accepted.roster.as_ref().filter(|_| caught_up) {
             self.state.roster = clear.roster.clone();
         }
         if let Some(last) = last {
@@ -151,15 +186,11 @@ impl Follower {
         }
     }
 
-    /// What every record of a device must hold: an active author, its signature, its place in the author's own chain.
-    fn device(&self, accepted: &Accepted) -> Result<LastRecord, Alarm> {
+    /// What every record of a device must hold: its author's signature, and its place in the author's own chain.
+    fn device(&self, accepted: &Accepted, key: &[u8; 32]) -> Result<LastRecord, Alarm> {
         let record = &accepted.leaf.record;
         let header = &record.header;
-        let author = self.state.roster.active(&header.device).ok_or(Alarm::Forged)?;
-        record.verify(&author.verifying_key).map_err(|_| Alarm::Forged)?;
-        if header.roster_version != self.state.roster.version {
-            return Err(Alarm::Forged);
-        }
+        record.verify(key).map_err(|_| Alarm::Forged)?;
         let (before, previous) = match self.state.devices.get(&header.device) {
             Some(last) => (last.counter, last.digest),
             None => (0, [0; 32]),
@@ -174,6 +205,12 @@ impl Follower {
     fn head(&self, accepted: &Accepted) -> Result<Option<(HeadClear, HeadSeen)>, Alarm> {
         let Some((clear, _)) = &accepted.body else { return Ok(None) };
         let clear = HeadClear::decode(clear).map_err(|_| Alarm::Forged)?;
+        if let Some(seen) = self.state.head.as_ref().filter(|seen| clear.generation <= seen.generation) {
+            // Read through a newer head: this one is that head itself, or came before it.
+            let itself = accepted.index == seen.index && accepted.leaf.record.digest() == seen.digest;
+            let earlier = clear.generation < seen.generation && accepted.index < seen.index;
+            return if itself || earlier { Ok(None) } else { Err(Alarm::Forged) };
+        }
         let (before, parent) = self.state.head.as_ref().map_or((0, [0; 32]), |h| (h.generation, h.digest));
         let covered_before = self.state.head.as_ref().map_or(0, |h| h.covered_size);
         let follows = before.checked_add(1) == Some(clear.generation) && clear.parent == parent;

@@ -1,10 +1,13 @@
 //! The account's log as a device follows it: every entry is verified before anything is made of it (DESIGN §5).
 
 mod content;
+mod catch_up;
 mod follower;
 mod state;
 #[cfg(test)]
 mod tests;
 
+pub use catch_up::NewestRoster;
+pub use content::{EventsContent, RECORD_CHUNKS_MAX};
 pub use follower::{Accepted, Alarm, Follower};
 pub use state::{HeadSeen, LastRecord, LogState};
