@@ -18,4 +18,5 @@ pub mod merge;
 pub mod pack;
 pub mod remote;
 pub mod sources;
+pub mod vault;
 pub mod writers;

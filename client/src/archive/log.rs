@@ -1,10 +1,13 @@
 //! What this device knows of the log, its own records, packs and runs, and what else outlives a process.
 
-use rusqlite::{OptionalExtension, params};
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::chats;
 use super::error::{ArchiveError, Result};
 use super::rows::{self, RowKey};
+use super::schema::{self, Access};
 use super::{Archive, Commit};
 use crate::ids::{DeviceId, PackId};
 
@@ -30,6 +33,8 @@ pub enum Note {
     Fork,
     LastBackup,
     LastProof,
+    /// Devices whose last record was seen in the log and that no roster lists as gone yet.
+    Left,
 }
 
 impl Note {
@@ -47,6 +52,7 @@ impl Note {
             Self::Fork => "fork",
             Self::LastBackup => "last_backup",
             Self::LastProof => "last_proof",
+            Self::Left => "left",
         }
     }
 }
@@ -81,10 +87,20 @@ pub struct StagedPack {
 /// A device's last counter, and the digest of that record.
 type Counter = (u64, [u8; 32]);
 
+/// Reads one note of a closed archive. Ids need the account's keys, and these lie in a note: so it must be read before
+/// the archive can be opened whole.
+pub fn peek(dir: &Path, key: &[u8; 32], note: Note) -> Result<Option<Vec<u8>>> {
+    read(&schema::connect(&super::database(dir), key, Access::Read)?, note)
+}
+
+fn read(db: &Connection, note: Note) -> Result<Option<Vec<u8>>> {
+    let found = db.query_row("SELECT value FROM notes WHERE name = ?1", [note.name()], |r| r.get(0));
+    Ok(found.optional()?)
+}
+
 impl Archive {
     pub fn note(&self, note: Note) -> Result<Option<Vec<u8>>> {
-        let found = self.db.query_row("SELECT value FROM notes WHERE name = ?1", [note.name()], |r| r.get(0));
-        Ok(found.optional()?)
+        read(&self.db, note)
     }
 
     pub fn setting(&self, name: &str) -> Result<Option<String>> {
