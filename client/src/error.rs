@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::archive::ArchiveError;
+use crate::home::KeyError;
 use crate::sources::ImportError;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -174,5 +176,27 @@ impl Error {
     /// Adds the path to an I/O error.
     pub fn io(path: &std::path::Path, source: std::io::Error) -> Self {
         Self::Io { path: path.display().to_string(), source }
+    }
+}
+
+impl From<ArchiveError> for Error {
+    fn from(error: ArchiveError) -> Self {
+        let path = || "the archive".to_owned();
+        match error {
+            ArchiveError::Io(source) => Self::Io { path: path(), source },
+            ArchiveError::Full => Self::Io { path: path(), source: std::io::ErrorKind::StorageFull.into() },
+            ArchiveError::Refused(why) => Self::Refused(why.to_owned()),
+            other => Self::Archive(other.to_string()),
+        }
+    }
+}
+
+impl From<KeyError> for Error {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Io(source) => Self::Io { path: "the key store".to_owned(), source },
+            KeyError::Exposed(_) => Self::Refused(error.to_string()),
+            other => Self::Archive(other.to_string()),
+        }
     }
 }

@@ -19,4 +19,5 @@ pub mod pack;
 pub mod remote;
 pub mod sources;
 pub mod strata;
+pub mod vault;
 pub mod writers;

@@ -17,7 +17,7 @@ use crate::ids::{ChatId, EventId};
 pub struct Commit<'t> {
     pub(super) db: &'t Connection,
     pub(super) parts: &'t Parts,
-    rows: Rows<'t>,
+    pub(super) rows: Rows<'t>,
     messages: Messages<'t>,
     chats: HashMap<Chat, Entry>,
     touched: BTreeMap<ChatId, (Entry, BTreeSet<(i64, EventId)>)>,
@@ -130,6 +130,7 @@ impl<'t> Commit<'t> {
             }
         }
         self.messages.finish()?;
+        self.rows.finish()?;
         Ok(tallies)
     }
 }

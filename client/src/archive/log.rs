@@ -1,12 +1,21 @@
 //! What this device knows of the log, its own records, packs and runs, and what else outlives a process.
 
-use rusqlite::{OptionalExtension, params};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+
+use rusqlite::types::ValueRef;
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::chats;
 use super::error::{ArchiveError, Result};
 use super::rows::{self, RowKey};
+use super::schema::{self, Access};
 use super::{Archive, Commit};
-use crate::ids::{DeviceId, PackId};
+use crate::crypto::Digest;
+use crate::event::Chat;
+use crate::ids::PackId;
 
 /// Single values, written by whoever owns their form. Names are stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,14 +31,14 @@ pub enum Note {
     Catalogue,
     /// Next counter and last digest of this device's own records.
     Own,
-    /// Log size at which [`Archive::lanes`] stand.
-    Lanes,
     /// What a restore still has to fetch.
     Restore,
     /// The branch of the log kept as evidence.
     Fork,
     LastBackup,
     LastProof,
+    /// Devices whose last record was seen in the log and that no roster lists as gone yet.
+    Left,
 }
 
 impl Note {
@@ -42,11 +51,11 @@ impl Note {
             Self::Head => "head",
             Self::Catalogue => "catalogue",
             Self::Own => "own",
-            Self::Lanes => "lanes",
             Self::Restore => "restore",
             Self::Fork => "fork",
             Self::LastBackup => "last_backup",
             Self::LastProof => "last_proof",
+            Self::Left => "left",
         }
     }
 }
@@ -78,13 +87,20 @@ pub struct StagedPack {
     pub at: i64,
 }
 
-/// A device's last counter, and the digest of that record.
-type Counter = (u64, [u8; 32]);
+/// Reads one note of a closed archive. Ids need the account's keys, and these lie in a note: so it must be read before
+/// the archive can be opened whole.
+pub fn peek(dir: &Path, key: &[u8; 32], note: Note) -> Result<Option<Vec<u8>>> {
+    read(&schema::connect(&super::database(dir), key, Access::Read)?, note)
+}
+
+fn read(db: &Connection, note: Note) -> Result<Option<Vec<u8>>> {
+    let found = db.query_row("SELECT value FROM notes WHERE name = ?1", [note.name()], |r| r.get(0));
+    Ok(found.optional()?)
+}
 
 impl Archive {
     pub fn note(&self, note: Note) -> Result<Option<Vec<u8>>> {
-        let found = self.db.query_row("SELECT value FROM notes WHERE name = ?1", [note.name()], |r| r.get(0));
-        Ok(found.optional()?)
+        read(&self.db, note)
     }
 
     pub fn setting(&self, name: &str) -> Result<Option<String>> {
@@ -95,20 +111,6 @@ impl Archive {
     pub fn settings(&self) -> Result<Vec<(String, String)>> {
         let mut statement = self.db.prepare("SELECT name, value FROM settings ORDER BY name")?;
         let found = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?;
-        Ok(found.collect::<rusqlite::Result<_>>()?)
-    }
-
-    /// The last counter and record digest of a device, as the log shows them.
-    pub fn counter(&self, device: &DeviceId) -> Result<Option<Counter>> {
-        let sql = "SELECT counter, digest FROM counters WHERE device = ?1";
-        let found = self.db.query_row(sql, [device.0], |r| Ok((r.get::<_, i64>(0)?.cast_unsigned(), r.get(1)?)));
-        Ok(found.optional()?)
-    }
-
-    pub fn counters(&self) -> Result<Vec<(DeviceId, Counter)>> {
-        let mut statement = self.db.prepare("SELECT device, counter, digest FROM counters ORDER BY device")?;
-        let found =
-            statement.query_map([], |r| Ok((DeviceId(r.get(0)?), (r.get::<_, i64>(1)?.cast_unsigned(), r.get(2)?))))?;
         Ok(found.collect::<rusqlite::Result<_>>()?)
     }
 
@@ -150,11 +152,9 @@ impl Archive {
         Ok(self.db.query_row(sql, [pack.0], |r| r.get(0))?)
     }
 
-    /// The lanes of each last day (0 = none).
-    pub fn lanes(&self) -> Result<Vec<(u32, Vec<u8>)>> {
-        let mut statement = self.db.prepare("SELECT last_day, lanes FROM lanes ORDER BY last_day")?;
-        let found = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?;
-        Ok(found.collect::<rusqlite::Result<_>>()?)
+    /// The digest of all rows as the log holds them, kept up to date with every commit (`docs/format.md` §3.7).
+    pub fn digest(&self) -> Result<Digest> {
+        rows::digest(&self.db)
     }
 
     /// What was noted of a source when it was imported: its size, times, inode and hashes, in the caller's form.
@@ -180,12 +180,6 @@ impl Commit<'_> {
             Some(value) => self.db.execute("INSERT OR REPLACE INTO settings VALUES (?1, ?2)", [name, value])?,
             None => self.db.execute("DELETE FROM settings WHERE name = ?1", [name])?,
         };
-        Ok(())
-    }
-
-    pub fn set_counter(&mut self, device: &DeviceId, counter: u64, digest: &[u8; 32]) -> Result<()> {
-        let values = params![device.0, counter.cast_signed(), digest];
-        self.db.execute("INSERT OR REPLACE INTO counters VALUES (?1, ?2, ?3)", values)?;
         Ok(())
     }
 
@@ -215,6 +209,22 @@ impl Commit<'_> {
     /// Takes note that the log has an own record at `index`. Rows changed since it was sealed wait on; what the log has
     /// of them is learnt when the record is applied like any other.
     pub fn accepted(&mut self, counter: u64, index: u64) -> Result<()> {
+        let mut carried = self.db.prepare("SELECT chat, value, logged, arrival FROM rows WHERE state = ?1 AND state <> 0")?;
+        let mut found = carried.query([counter.cast_signed()])?;
+        let mut chats: HashMap<i64, Chat> = HashMap::new();
+        while let Some(row) = found.next()? {
+            let n: i64 = row.get(0)?;
+            let chat = match chats.entry(n) {
+                Occupied(known) => known.into_mut(),
+                Vacant(new) => new.insert(chats::by_number(self.db, n)?.chat),
+            };
+            let value = row.get_ref(1)?.as_blob().unwrap_or_default();
+            let before = row.get_ref(2)?.as_blob().ok();
+            // A row that the log holds already and that was carried again unchanged adds nothing.
+            if before.is_some() || row.get_ref(3)? == ValueRef::Null {
+                self.rows.logged(chat, before, value);
+            }
+        }
         self.db.execute(
             "UPDATE rows SET arrival = min(coalesce(arrival, ?2), ?2), logged = NULL, state = ?3 \
              WHERE state = ?1 AND state <> 0",
@@ -267,16 +277,6 @@ impl Commit<'_> {
 
     pub fn clear_restored(&mut self) -> Result<()> {
         self.db.execute("DELETE FROM restored", [])?;
-        Ok(())
-    }
-
-    pub fn set_lanes(&mut self, last_day: u32, lanes: &[u8]) -> Result<()> {
-        self.db.execute("INSERT OR REPLACE INTO lanes VALUES (?1, ?2)", params![last_day, lanes])?;
-        Ok(())
-    }
-
-    pub fn clear_lanes(&mut self) -> Result<()> {
-        self.db.execute("DELETE FROM lanes", [])?;
         Ok(())
     }
 

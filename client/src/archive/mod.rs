@@ -23,6 +23,7 @@ mod rules;
 mod schema;
 mod search;
 mod stream;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod words;
@@ -31,7 +32,7 @@ pub use chunks::{Chunk, FileChunks};
 pub use commit::{Commit, Put};
 pub use error::{ArchiveError, Result};
 pub use import::{ChatCount, Import, Imported};
-pub use log::{Note, OwnRecord, PackState, StagedPack};
+pub use log::{Note, OwnRecord, PackState, StagedPack, peek};
 pub use media::MediaReader;
 pub use messages::Tally;
 pub use parts::{Ids, MediaSealer, Parts, Rules};
@@ -41,6 +42,7 @@ pub use rows::{RowKey, StoredRow};
 pub use rules::MergeRules;
 pub use search::{Filters, Has, Hit, Hits};
 pub use stream::ExportMessages;
+pub use tail::{BulkRun, Unsynced};
 
 use std::path::{Path, PathBuf};
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::crypto::Term;
 use crate::event::{Chat, Row};
 use crate::ids::{ChatId, EventId, FileId};
 use crate::merge::Message;
@@ -18,6 +19,8 @@ pub trait Ids: Send + Sync {
     fn file(&self, hash: &[u8; 32], bytes: u64) -> FileId;
     /// Keyed digest of an encoded row, which decides between two rows of one key (§3.4).
     fn digest(&self, chat: &Chat, row: &[u8]) -> [u8; 32];
+    /// What a row adds to the digest that devices compare (§3.7).
+    fn term(&self, chat: &Chat, row: &[u8]) -> Term;
 }
 
 /// The rules of `merge`.

@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 use super::chats::Entry;
 use super::error::{ArchiveError, Result};
 use super::parts::Parts;
+use crate::crypto::Digest;
 use crate::event::{Chat, Kind, ROW_BYTES_MAX, Row, Target, tag};
 use crate::ids::{ChatId, EventId, FileId};
 
@@ -71,6 +72,8 @@ pub(super) struct Rows<'t> {
     tombstone: Statement<'t>,
     /// Whether there are tombstones at all; asking is then saved for every row.
     deletions: bool,
+    /// What the rows of this transaction change in the digest of what the log holds.
+    change: Option<Digest>,
 }
 
 struct Known {
@@ -99,6 +102,7 @@ impl<'t> Rows<'t> {
             )?,
             tombstone: db.prepare("SELECT purged FROM tombstones WHERE id = ?1")?,
             deletions: db.query_row("SELECT EXISTS (SELECT 1 FROM tombstones)", [], |r| r.get(0))?,
+            change: None,
         })
     }
 
@@ -126,6 +130,9 @@ impl<'t> Rows<'t> {
         let kind = i64::from(key.kind.0);
         let place = params![chat.n, key.time, key.target.0, kind, key.id.0, value, arrival.map(index), state];
         let stored = if self.insert.execute(place)? == 1 {
+            if arrival.is_some() {
+                self.logged(&chat.chat, None, &value);
+            }
             Stored::New
         } else {
             self.join(chat, &key, row, &value, origin, made)?
@@ -179,7 +186,9 @@ impl<'t> Rows<'t> {
             made.extend(version.map(|v| (v, origin)));
             Ok(joined.encode())
         };
-        let new = one(&known.value, origin)?;
+        // A version that comes of a value only this device has is no more in the log than that value.
+        let whence = if in_log.is_some_and(|logged| logged == known.value) { origin } else { Origin::Here };
+        let new = one(&known.value, whence)?;
         let (logged, arrival) = match origin {
             Origin::Here => (in_log.map(<[u8]>::to_vec), known.arrival),
             Origin::Log(at) => {
@@ -197,6 +206,10 @@ impl<'t> Rows<'t> {
             _ => UNSYNCED,
         };
         let stored = if new == known.value { Stored::Known } else { Stored::Changed };
+        if let Some(logged) = logged.as_deref().filter(|logged| in_log != Some(*logged)) {
+            let before = in_log.map(<[u8]>::to_vec);
+            self.logged(&chat.chat, before.as_deref(), logged);
+        }
         let logged = logged.filter(|logged| *logged != new);
         if stored == Stored::Changed
             || (logged.as_ref(), arrival, state) != (known.logged.as_ref(), known.arrival, known.state)
@@ -207,6 +220,24 @@ impl<'t> Rows<'t> {
             self.update.execute(place)?;
         }
         Ok(stored)
+    }
+
+    /// Takes note that the log now holds this value of a row, instead of the one before.
+    pub fn logged(&mut self, chat: &Chat, before: Option<&[u8]>, value: &[u8]) {
+        let change = self.change.get_or_insert_default();
+        if let Some(before) = before {
+            change.remove(&self.parts.ids.term(chat, before));
+        }
+        change.add(&self.parts.ids.term(chat, value));
+    }
+
+    /// Brings the digest up to date; nothing of this transaction may be lost by leaving it out.
+    pub fn finish(&mut self) -> Result<()> {
+        let Some(change) = self.change.take() else { return Ok(()) };
+        let mut digest = digest(self.db)?;
+        digest.combine(&change);
+        self.db.execute("INSERT OR REPLACE INTO lanes VALUES (0, ?1)", [digest.encode()])?;
+        Ok(())
     }
 
     /// Keeps what other tables say of this row.
@@ -256,6 +287,13 @@ impl<'t> Rows<'t> {
         self.deletions = true;
         Ok(())
     }
+}
+
+/// The digest of all rows as the log holds them. Rows with a last day would have digests of their own.
+pub(super) fn digest(db: &Connection) -> Result<Digest> {
+    let lanes: Option<Vec<u8>> =
+        db.query_row("SELECT lanes FROM lanes WHERE last_day = 0", [], |r| r.get(0)).optional()?;
+    Ok(lanes.map_or_else(|| Ok(Digest::default()), |lanes| Digest::decode(&lanes))?)
 }
 
 /// When an act was done, ms.

@@ -70,7 +70,7 @@ impl Archive {
     }
 
     /// Chats with rows that wait, by id; the index is asked chat by chat instead of being read through.
-    fn unsynced_chats(&self) -> Result<Vec<Entry>> {
+    pub(super) fn unsynced_chats(&self) -> Result<Vec<Entry>> {
         let mut next = self.db.prepare("SELECT min(chat) FROM rows WHERE state = -1 AND state <> 0 AND chat > ?1")?;
         let mut list = Vec::new();
         let mut last = i64::MIN;

@@ -73,6 +73,11 @@ impl Passphrase {
         &self.0
     }
 
+    /// The same passphrase once more: each proof of it takes one.
+    pub(crate) fn again(&self) -> Self {
+        Self(self.0.clone())
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }

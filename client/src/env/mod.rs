@@ -1,5 +1,6 @@
 //! Clock and randomness of the machine: the one place of the client that asks the operating system for them.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::crypto::Entropy;
@@ -32,6 +33,41 @@ impl Entropy for SystemEntropy {
     }
 }
 
+/// Clock and randomness, shared and cheap to clone.
+#[derive(Clone)]
+pub struct Env {
+    pub clock: Arc<dyn Clock>,
+    pub entropy: SharedEntropy,
+}
+
+impl Env {
+    /// The machine's own.
+    pub fn system() -> Self {
+        Self { clock: Arc::new(SystemClock), entropy: SharedEntropy::new(SystemEntropy) }
+    }
+
+    /// Milliseconds since 1970 UTC, in the form times of rows have.
+    pub fn now_ms(&self) -> i64 {
+        i64::try_from(self.clock.now_ms()).unwrap_or(i64::MAX)
+    }
+}
+
+/// One source of randomness for several owners, locked for each draw.
+#[derive(Clone)]
+pub struct SharedEntropy(Arc<Mutex<dyn Entropy + Send>>);
+
+impl SharedEntropy {
+    pub fn new(entropy: impl Entropy + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(entropy)))
+    }
+}
+
+impl Entropy for SharedEntropy {
+    fn fill(&mut self, out: &mut [u8]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).fill(out);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +81,22 @@ mod tests {
         }
         assert_ne!(draws[0], draws[1]);
         assert_ne!(draws[0], [0; 32]);
+    }
+
+    #[test]
+    fn shared_entropy_never_gives_the_same_twice() {
+        struct Counted(u8);
+        impl Entropy for Counted {
+            fn fill(&mut self, out: &mut [u8]) {
+                self.0 += 1;
+                out.fill(self.0);
+            }
+        }
+        let mut one = SharedEntropy::new(Counted(0));
+        let mut two = one.clone();
+        let (mut a, mut b) = ([0; 4], [0; 4]);
+        one.fill(&mut a);
+        two.fill(&mut b);
+        assert_eq!((a, b), ([1; 4], [2; 4]));
     }
 }

@@ -32,6 +32,18 @@ impl Refused {
         Self { reason: detail.reason(), detail, status }
     }
 
+    /// Whether no answer came, so that the call may have been done or not: the same bytes can be sent again.
+    pub fn is_lost(&self) -> bool {
+        use std::error::Error as _;
+        let broken = self.status.source().is_some();
+        self.reason == Reason::Unspecified
+            && match self.status.code() {
+                Code::Unavailable | Code::DeadlineExceeded => true,
+                Code::Unknown | Code::Internal | Code::Cancelled => broken,
+                _ => false,
+            }
+    }
+
     fn wait(&self) -> Duration {
         Duration::from_millis(self.detail.retry_after_ms)
     }

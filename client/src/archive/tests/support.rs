@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::archive::{Archive, Ids, MediaSealer, Parts, Rules};
+use crate::crypto::fixed::Fixed;
+use crate::crypto::{Lifetime, Term};
 use crate::event::{Attachment, Chat, Kind, Party, Precision, Presence, Role, Row, Stamp, Target, tag};
 use crate::ids::{ChatId, EventId, FileId};
 use crate::merge::{Message, Reaction, Version};
@@ -39,6 +41,11 @@ impl Ids for TestIds {
 
     fn digest(&self, chat: &Chat, row: &[u8]) -> [u8; 32] {
         keyed(4, &[chat.source.as_bytes(), chat.conversation.as_bytes(), row])
+    }
+
+    fn term(&self, chat: &Chat, row: &[u8]) -> Term {
+        let lifetime = Lifetime::generate(&mut Fixed::new("terms"));
+        lifetime.digest_key().term(&chat.source, &chat.conversation, row)
     }
 }
 

@@ -138,7 +138,7 @@ fn the_end_of_a_chat_comes_with_its_title() {
 fn everything_else_is_kept_over_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let mut archive = create(dir.path());
-    let (pack, device) = (PackId([3; 16]), DeviceId([4; 32]));
+    let pack = PackId([3; 16]);
     let staged = StagedPack { pack, class: 20, state: PackState::Staged, at: 5 };
     let list =
         FileChunks { file: FileId([6; 32]), bytes: 9, depth: 0, chunks: vec![ChunkId([7; 32]), ChunkId([8; 32])] };
@@ -150,11 +150,9 @@ fn everything_else_is_kept_over_a_restart() {
             c.set_note(Note::Head, Some(b"gone"))?;
             c.set_note(Note::Head, None)?;
             c.set_setting("zone", Some("Europe/Lisbon"))?;
-            c.set_counter(&device, 3, &[5; 32])?;
             c.set_pack(&staged)?;
             c.set_run(&pack, b"entry")?;
             c.set_restored(&pack)?;
-            c.set_lanes(0, &[1; 2048])?;
             c.set_source("/a.zip", b"mark", START)?;
             c.set_chunk(&chunk(8, 500))?;
             c.set_chunk(&chunk(7, 0))?;
@@ -168,12 +166,9 @@ fn everything_else_is_kept_over_a_restart() {
     assert_eq!(archive.note(Note::Head).unwrap(), None);
     assert_eq!(archive.setting("zone").unwrap().as_deref(), Some("Europe/Lisbon"));
     assert_eq!(archive.settings().unwrap().len(), 1);
-    assert_eq!(archive.counters().unwrap(), [(device, (3, [5; 32]))]);
-    assert_eq!(archive.counter(&device).unwrap(), Some((3, [5; 32])));
     assert_eq!(archive.staged_packs().unwrap(), [staged]);
     assert_eq!(archive.runs().unwrap(), [(pack, b"entry".to_vec())]);
     assert!(archive.is_restored(&pack).unwrap());
-    assert_eq!(archive.lanes().unwrap(), [(0, vec![1; 2048])]);
     assert_eq!(archive.source("/a.zip").unwrap().as_deref(), Some(&b"mark"[..]));
     let places: Vec<u32> = archive.chunks_of(&pack).unwrap().iter().map(|c| c.at).collect();
     assert_eq!(places, [0, 500]);
