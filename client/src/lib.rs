@@ -19,5 +19,6 @@ pub mod pack;
 pub mod remote;
 pub mod sources;
 pub mod strata;
+pub mod sync;
 pub mod vault;
 pub mod writers;

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::error::{ArchiveError, Result};
 use super::{Archive, Commit};
-use crate::ids::{ChunkId, FileId, PackId};
+use crate::ids::{EventId, ChunkId, FileId, PackId};
 use zeroize::Zeroizing;
 
 /// A chunk's place (`docs/format.md` §5.2).
@@ -100,7 +100,111 @@ impl Archive {
     }
 }
 
+impl Archive {
+    /// Files here that the vault lacks and whose chunks all have a place.
+    pub fn whole_files(&self) -> Result<Vec<FileChunks>> {
+        let mut placed = self.db.prepare("SELECT EXISTS (SELECT 1 FROM chunks WHERE chunk = ?1)")?;
+        let mut statement = self.db.prepare(
+            "SELECT c.file, c.bytes, c.depth, c.chunks FROM files f JOIN file_chunks c ON c.file = f.file \
+             WHERE f.here IS NOT NULL AND f.vault = 0 ORDER BY c.file",
+        )?;
+        let mut list = Vec::new();
+        let mut found = statement.query([])?;
+        while let Some(row) = found.next()? {
+            let file = file_row(row)?;
+            let mut every = true;
+            for chunk in &file.chunks {
+                every = every && placed.query_row([chunk.0], |r| r.get::<_, bool>(0))?;
+            }
+            list.extend(every.then_some(file));
+        }
+        Ok(list)
+    }
+
+    /// Every file whose chunks are known.
+    pub fn all_file_chunks(&self) -> Result<Vec<FileChunks>> {
+        let mut statement = self.db.prepare("SELECT file, bytes, depth, chunks FROM file_chunks ORDER BY file")?;
+        let found = statement.query_map([], file_row)?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Files that need any of these chunks.
+    pub fn files_of_chunks(&self, chunks: &[ChunkId]) -> Result<Vec<FileId>> {
+        let wanted: std::collections::HashSet<&ChunkId> = chunks.iter().collect();
+        let files = self.all_file_chunks()?.into_iter();
+        Ok(files.filter(|f| f.chunks.iter().any(|c| wanted.contains(c))).map(|f| f.file).collect())
+    }
+
+    /// Messages that name a file, each with the attachment's name.
+    pub fn messages_of_file(&self, file: &FileId) -> Result<Vec<(EventId, Option<String>)>> {
+        let mut statement = self.db.prepare(
+            "SELECT m.id FROM attachments a JOIN messages m ON m.n = a.n AND m.chat = a.chat WHERE a.file = ?1",
+        )?;
+        let ids: Vec<EventId> =
+            statement.query_map([file.0], |r| Ok(EventId(r.get(0)?)))?.collect::<rusqlite::Result<_>>()?;
+        let mut list = Vec::with_capacity(ids.len());
+        for id in ids {
+            let named = self.message(&id)?.into_iter().flat_map(|shown| shown.message.attachments);
+            let name = named.filter(|a| self.file_of(a) == Some(*file)).find_map(|a| a.name);
+            list.push((id, name));
+        }
+        Ok(list)
+    }
+
+    /// Bytes of all files that messages name, each counted once.
+    pub fn media_bytes(&self) -> Result<u64> {
+        let sql = "SELECT coalesce(sum(bytes), 0) FROM files WHERE here IS NOT NULL";
+        Ok(self.db.query_row(sql, [], |r| r.get::<_, i64>(0))?.cast_unsigned())
+    }
+
+    /// Bytes of all messages' texts.
+    pub fn text_bytes(&self) -> Result<u64> {
+        let sql = "SELECT coalesce(sum(length(CAST(text AS BLOB))), 0) FROM messages";
+        Ok(self.db.query_row(sql, [], |r| r.get::<_, i64>(0))?.cast_unsigned())
+    }
+}
+
+fn file_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<FileChunks> {
+    let list: Vec<u8> = r.get(3)?;
+    let chunks = list.chunks_exact(ChunkId::LEN).filter_map(ChunkId::from_slice).collect();
+    Ok(FileChunks { file: FileId(r.get(0)?), bytes: r.get::<_, i64>(1)?.cast_unsigned(), depth: r.get(2)?, chunks })
+}
+
 impl Commit<'_> {
+    /// Marks files as kept by the vault whose chunks all lie in packs that records pin.
+    pub fn settle_files(&mut self) -> Result<()> {
+        self.mark_files(
+            "SELECT EXISTS (SELECT 1 FROM chunks c WHERE c.chunk = ?1 \
+             AND NOT EXISTS (SELECT 1 FROM packs p WHERE p.pack = c.pack))",
+            0,
+            |every| every,
+        )
+    }
+
+    /// Lets files wait again that need a chunk which has no place any more.
+    pub fn forget_files_without_chunks(&mut self) -> Result<()> {
+        self.mark_files("SELECT EXISTS (SELECT 1 FROM chunks WHERE chunk = ?1)", 1, |every| !every)
+    }
+
+    /// Turns files of one standing into the other, by whether a question holds for every one of their chunks.
+    fn mark_files(&mut self, question: &str, standing: i64, turn: impl Fn(bool) -> bool) -> Result<()> {
+        let mut files = self.db.prepare(
+            "SELECT c.file, c.bytes, c.depth, c.chunks FROM files f JOIN file_chunks c ON c.file = f.file WHERE f.vault = ?1",
+        )?;
+        let files: Vec<FileChunks> = files.query_map([standing], file_row)?.collect::<rusqlite::Result<_>>()?;
+        let mut ask = self.db.prepare(question)?;
+        for file in files {
+            let mut every = true;
+            for chunk in &file.chunks {
+                every &= ask.query_row([chunk.0], |r| r.get::<_, bool>(0))?;
+            }
+            if turn(every) {
+                self.set_in_vault(&file.file, standing == 0)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Notes a chunk's place; a newer place replaces the older.
     pub fn set_chunk(&mut self, chunk: &Chunk) -> Result<()> {
         let Chunk { id, pack, at, sealed_bytes, key, coding } = chunk;

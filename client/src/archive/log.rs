@@ -35,6 +35,8 @@ pub enum Note {
     Restore,
     /// The branch of the log kept as evidence.
     Fork,
+    /// Packs that a check found damaged.
+    Damage,
     LastBackup,
     LastProof,
     /// Devices whose last record was seen in the log and that no roster lists as gone yet.
@@ -53,6 +55,7 @@ impl Note {
             Self::Own => "own",
             Self::Restore => "restore",
             Self::Fork => "fork",
+            Self::Damage => "damage",
             Self::LastBackup => "last_backup",
             Self::LastProof => "last_proof",
             Self::Left => "left",

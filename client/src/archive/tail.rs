@@ -124,6 +124,19 @@ impl Commit<'_> {
         Ok(())
     }
 
+    /// Which runs sealed ahead these packs are.
+    pub fn sent_bulk(&self, packs: &[PackId]) -> Result<Vec<u64>> {
+        let mut find = self.db.prepare("SELECT seq FROM bulk WHERE pack = ?1")?;
+        let mut found = Vec::new();
+        for pack in packs {
+            let mut rows = find.query([pack.0])?;
+            while let Some(row) = rows.next()? {
+                found.push(row.get::<_, i64>(0)?.cast_unsigned());
+            }
+        }
+        Ok(found)
+    }
+
     /// As [`send`](Self::send), for a record whose runs carry all rows that wait in these slices.
     pub fn send_slices(&mut self, own: &OwnRecord, slices: &[(i64, i64)]) -> Result<()> {
         self.send(own, [])?;

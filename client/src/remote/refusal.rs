@@ -44,6 +44,11 @@ impl Refused {
             }
     }
 
+    /// What kind of failure the transport says it is.
+    pub fn code(&self) -> Code {
+        self.status.code()
+    }
+
     fn wait(&self) -> Duration {
         Duration::from_millis(self.detail.retry_after_ms)
     }

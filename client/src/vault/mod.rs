@@ -5,10 +5,12 @@
 //! a server said has been verified.
 
 mod facts;
+mod follow;
 mod identity;
 mod parts;
 mod ring;
 mod session;
+mod work;
 
 use std::sync::Arc;
 
@@ -18,6 +20,7 @@ pub use facts::{Registration, ServerFacts};
 pub use identity::Identity;
 pub use ring::Ring;
 pub use session::{CallError, Session};
+pub use work::{Cancel, Phase, Progress, Work};
 
 use crate::archive::{Archive, Note, Parts, peek};
 use crate::crypto::opaque::Bounds;

@@ -1,0 +1,217 @@
+//! What becomes of an accepted entry: rows, runs to fetch, places of chunks, a newer roster or head.
+
+use proto::wire::bytes::{Reader, Writer};
+use proto::wire::events::EventsClear;
+use proto::wire::header::{Record, RecordKind};
+use zeroize::Zeroizing;
+
+use super::flow::Flow;
+use super::head::HeadNote;
+use crate::archive::{Chunk, Commit, FileChunks, Note};
+use crate::chunk::ChunkList;
+use crate::crypto::ChunkKey;
+use crate::error::{Error, Result};
+use crate::ids::PackId;
+use crate::log::{Accepted, EventsContent};
+use crate::pack::{BlockRow, ChunkEntry, ChunkRunEntry, RunEntry, read_block};
+
+/// An entry, opened and ready to be committed.
+pub(super) enum Prepared {
+    /// A sign of life, or an entry whose body has gone below a head.
+    Nothing,
+    Events(Box<Events>),
+    Roster(Vec<u8>),
+    Head {
+        note: Vec<u8>,
+        covered: u64,
+        own: Option<u64>,
+    },
+}
+
+/// A record of events.
+pub(super) struct Events {
+    index: u64,
+    /// The counter under which this device sent it.
+    own: Option<u64>,
+    rows: Vec<BlockRow>,
+    runs: Vec<RunEntry>,
+    chunks: Vec<ChunkRunEntry>,
+    packs: Vec<PackId>,
+    /// Kept until a head covers it; what this version cannot read is kept as [`UNREADABLE`].
+    content: Zeroizing<Vec<u8>>,
+}
+
+/// Stands for a content that this device cannot open or read: it then does not fold.
+pub(super) const UNREADABLE: &[u8] = &[0xff];
+
+impl Flow<'_> {
+    /// Opens an accepted entry. A newer roster is taken over at once, since it holds the keys of what follows.
+    pub fn prepare(&mut self, accepted: &Accepted, body: &[u8]) -> Result<Prepared> {
+        let record = &accepted.leaf.record;
+        let own = self.own(record)?;
+        match record.header.kind {
+            RecordKind::Roster => {
+                let Some(clear) = &accepted.roster else { return Ok(Prepared::Nothing) };
+                if clear.roster.version <= self.vault.ring.roster().version {
+                    return Ok(Prepared::Nothing);
+                }
+                self.vault.ring = self.vault.next_ring(record, body, accepted.index, clear)?;
+                Ok(Prepared::Roster(self.vault.ring.encode()))
+            }
+            RecordKind::Head => {
+                let Some(clear) = &accepted.head else { return Ok(Prepared::Nothing) };
+                let note = HeadNote { index: accepted.index, record: record.clone(), body: body.to_vec() };
+                Ok(Prepared::Head { note: note.encode(), covered: clear.covered_size, own })
+            }
+            RecordKind::Events => {
+                let Some((clear, _)) = &accepted.body else { return Ok(own_bare(own, accepted.index)) };
+                let clear = EventsClear::decode(clear).map_err(|_| Error::Fork)?;
+                let opened = self.vault.ring.open_body(record, body).ok();
+                let read = opened.and_then(|open| self.read(&open.content));
+                let mut events = read.unwrap_or_else(Events::unreadable);
+                events.index = accepted.index;
+                events.own = own;
+                events.packs = clear.packs;
+                Ok(Prepared::Events(Box::new(events)))
+            }
+        }
+    }
+
+    fn read(&self, content: &[u8]) -> Option<Events> {
+        let read = EventsContent::decode(content).ok()?;
+        let rows = read.block.map_or(Some(Vec::new()), |block| read_block(&block, &self.keys.event).ok())?;
+        let (runs, chunks) = (read.runs, read.chunks);
+        let content = Zeroizing::new(content.to_vec());
+        Some(Events { index: 0, own: None, rows, runs, chunks, packs: Vec::new(), content })
+    }
+
+    /// The counter of a record this device sent. One it signed and never sent was made by a copy of this device.
+    fn own(&self, record: &Record) -> Result<Option<u64>> {
+        if record.header.kind == RecordKind::Roster || record.header.device != self.vault.session.device.id() {
+            return Ok(None);
+        }
+        let sent = self.archive.outbox()?.into_iter().find(|own| own.record == record.encode());
+        sent.map(|own| Some(own.counter)).ok_or(Error::DeviceCloned)
+    }
+}
+
+fn own_bare(own: Option<u64>, index: u64) -> Prepared {
+    match own {
+        None => Prepared::Nothing,
+        Some(_) => Prepared::Events(Box::new(Events { index, own, content: Zeroizing::default(), ..Events::unreadable() })),
+    }
+}
+
+impl Events {
+    fn unreadable() -> Self {
+        let content = Zeroizing::new(UNREADABLE.to_vec());
+        Self { index: 0, own: None, rows: Vec::new(), runs: Vec::new(), chunks: Vec::new(), packs: Vec::new(), content }
+    }
+
+    fn apply(&self, c: &mut Commit<'_>) -> crate::archive::Result<u64> {
+        match self.own {
+            Some(counter) => {
+                c.accepted(counter, self.index)?;
+                for pack in &self.packs {
+                    c.drop_pack(pack)?;
+                }
+                for run in c.sent_bulk(&self.packs)? {
+                    c.drop_bulk(run)?;
+                }
+            }
+            None => {
+                for row in &self.rows {
+                    c.apply_row(&row.chat, &row.row, self.index)?;
+                }
+                for run in &self.runs {
+                    c.set_run(&run.pack.id, &adopted(run, self.index))?;
+                }
+            }
+        }
+        set_entries(c, &self.chunks)?;
+        if !self.content.is_empty() {
+            c.set_tail(self.index, &self.content)?;
+        }
+        Ok(self.rows.len() as u64)
+    }
+}
+
+impl Prepared {
+    /// Commits it; answers how many rows of others it brought.
+    pub fn apply(&self, c: &mut Commit<'_>) -> crate::archive::Result<u64> {
+        match self {
+            Self::Nothing => Ok(0),
+            Self::Events(events) => events.apply(c).map(|rows| if events.own.is_some() { 0 } else { rows }),
+            Self::Roster(note) => c.set_note(Note::Roster, Some(note)).map(|()| 0),
+            Self::Head { note, covered, own } => {
+                if let Some(counter) = own {
+                    c.accepted(*counter, 0)?;
+                }
+                c.set_note(Note::Head, Some(note))?;
+                c.drop_tail(*covered)?;
+                Ok(0)
+            }
+        }
+    }
+}
+
+/// The entry of an adopted run: its rows arrived with the record that pinned it.
+pub(super) fn adopted(run: &RunEntry, index: u64) -> Zeroizing<Vec<u8>> {
+    let mut copy = RunEntry::decode(&run.encode()).expect("an entry that was read encodes to one that can be read");
+    copy.arrival = (index + 1, index + 1);
+    copy.encode()
+}
+
+/// Notes places of chunks, and files that are whole in the vault by them.
+pub(super) fn set_entries(c: &mut Commit<'_>, entries: &[ChunkRunEntry]) -> crate::archive::Result<()> {
+    for entry in entries {
+        match entry {
+            ChunkRunEntry::Chunk(chunk) => c.set_chunk(&stored(chunk))?,
+            ChunkRunEntry::File(file) => {
+                c.set_file_chunks(&file_chunks(file))?;
+                c.set_in_vault(&file.id, true)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn file_chunks(file: &crate::pack::FileEntry) -> FileChunks {
+    FileChunks { file: file.id, bytes: file.bytes, depth: file.list.depth, chunks: file.list.ids.clone() }
+}
+
+/// A chunk's entry as the archive keeps it.
+pub(super) fn stored(entry: &ChunkEntry) -> Chunk {
+    let mut w = Writer::new();
+    entry.key.write(&mut w);
+    let bytes = Zeroizing::new(w.finish());
+    let mut key = Zeroizing::new([0; 32]);
+    key.copy_from_slice(&bytes);
+    Chunk {
+        id: entry.id,
+        pack: entry.pack,
+        at: entry.offset,
+        sealed_bytes: entry.sealed_len,
+        key,
+        coding: entry.coding as u8,
+    }
+}
+
+/// The entry of a chunk the archive keeps.
+pub(super) fn entry(chunk: &Chunk) -> Result<ChunkEntry> {
+    let damaged = |_| super::flow::broken("a chunk's entry cannot be read");
+    Ok(ChunkEntry {
+        id: chunk.id,
+        pack: chunk.pack,
+        offset: chunk.at,
+        sealed_len: chunk.sealed_bytes,
+        key: ChunkKey::read(&mut Reader::new(&chunk.key[..])).map_err(damaged)?,
+        coding: crate::chunk::Coding::new(chunk.coding).map_err(damaged)?,
+    })
+}
+
+/// The entry of a file the archive keeps.
+pub(super) fn file_entry(file: FileChunks) -> ChunkRunEntry {
+    let list = ChunkList { depth: file.depth, ids: file.chunks };
+    ChunkRunEntry::File(crate::pack::FileEntry { id: file.file, bytes: file.bytes, list })
+}

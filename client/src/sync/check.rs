@@ -1,0 +1,321 @@
+//! Checking what the vault holds: the log's proof, the head, every page and run, and on demand every chunk.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt as _;
+use proto::wire::bytes::{Malformed, Reader, Writer};
+
+use super::apply::entry;
+use super::catalogue::read_catalogue;
+use super::flow::{Flow, broken};
+use super::head::OpenHead;
+use super::packs::{NoPack, Packs as _, Part, ServicePacks};
+use crate::archive::{Archive, Chunk, Note};
+use crate::error::{Error, Result};
+use crate::ids::{EventId, PackId};
+use crate::pack::{Family, RunEntry, open_page, open_packed_chunk, open_run, read_chunk_block};
+use crate::strata::{RunRows, Sorted as _};
+use crate::vault::{Phase, Progress, Vault, Work};
+
+/// How much to read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CheckLevel {
+    /// Log, head, catalogue and all text.
+    Structure,
+    /// Attachments too: so many percent of their packs, newly chosen each time.
+    Contents { percent: u8 },
+}
+
+/// Something that is not as it was written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Problem {
+    /// `missing`, `truncated` or `damaged`.
+    pub kind: &'static str,
+    /// The pack's id in hex.
+    pub object: String,
+    /// What it holds: `page`, `front page`, `run`, `chunk run` or `attachments`.
+    pub holds: &'static str,
+    pub messages_affected: u64,
+    /// Whether this device has what was in it, so that a backup from here makes it whole.
+    pub repairable: bool,
+}
+
+/// What a check found.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    pub ok: bool,
+    pub objects: u64,
+    pub read_bytes: u64,
+    pub problems: Vec<Problem>,
+    pub snapshot: Option<EventId>,
+}
+
+/// What one object turned out to be.
+pub(super) type Verdict = std::result::Result<(), &'static str>;
+
+/// An object of the vault and what it should be.
+enum Object {
+    Front(crate::pack::PackRef),
+    Run(RunEntry),
+    Chunks(PackId, Vec<Chunk>),
+}
+
+impl Object {
+    fn id(&self) -> PackId {
+        match self {
+            Self::Front(page) => page.id,
+            Self::Run(run) => run.pack.id,
+            Self::Chunks(id, _) => *id,
+        }
+    }
+}
+
+const AHEAD: usize = 4;
+
+impl Vault {
+    /// Reads what the vault holds and verifies it. Problems are noted, so that the next backup from here repairs what
+    /// this device can.
+    pub async fn check(&mut self, archive: &mut Archive, level: CheckLevel, work: &Work) -> Result<Checked> {
+        let mut flow = Flow::begin(self, archive, work)?;
+        if flow.is_new()? {
+            flow.read_through_head().await?;
+        } else {
+            flow.pull_lenient().await?;
+        }
+        flow.check(level).await
+    }
+}
+
+impl Flow<'_> {
+    async fn check(&mut self, level: CheckLevel) -> Result<Checked> {
+        let mut out = Checked {
+            ok: true,
+            objects: 0,
+            read_bytes: 0,
+            problems: Vec::new(),
+            snapshot: super::snapshot::snapshots(self.archive)?.first().map(|s| s.id),
+        };
+        let Some(head) = self.head()? else { return Ok(out) };
+        let mut objects = self.check_pages(head, &mut out).await?;
+        objects.extend(self.adopted_runs()?.into_iter().map(Object::Run));
+        if let CheckLevel::Contents { percent } = level {
+            objects.extend(self.chunk_packs(percent)?);
+        }
+        self.check_objects(objects, &mut out).await?;
+        out.ok = out.problems.is_empty();
+        let damage: Vec<PackId> = out.problems.iter().filter_map(|p| PackId::from_hex(&p.object)).collect();
+        let complete = level == CheckLevel::Contents { percent: 100 };
+        self.note_damage(&damage, complete)?;
+        Ok(out)
+    }
+
+    /// Reads the catalogue's pages; answers the runs they list, those of the kept catalogue where a page is damaged.
+    async fn check_pages(&self, head: OpenHead, out: &mut Checked) -> Result<Vec<Object>> {
+        let source = ServicePacks { session: &self.vault.session, work: &self.work };
+        let has_front = head.has_front_page();
+        let mut damaged = false;
+        for page in head.content.pages.iter().skip(usize::from(has_front)) {
+            out.objects += 1;
+            let verdict = match source.get(page.id, page.class).await {
+                Ok(bytes) => {
+                    out.read_bytes += bytes.len() as u64;
+                    open_page(&self.account(), page, &bytes).map(|_| ()).map_err(|_| "damaged")
+                }
+                Err(NoPack::Missing) => Err("missing"),
+                Err(NoPack::Short) => Err("truncated"),
+                Err(NoPack::Error(error)) => return Err(error),
+            };
+            if let Err(kind) = verdict {
+                damaged = true;
+                let known = self.kept_catalogue()?.is_some_and(|k| k.generation == head.clear.generation);
+                let (object, holds) = (page.id.hex(), "page");
+                out.problems.push(Problem { kind, object, holds, messages_affected: 0, repairable: known });
+            }
+        }
+        let known = if damaged {
+            self.kept_catalogue()?.filter(|known| known.generation == head.clear.generation)
+        } else {
+            Some(read_catalogue(&source, &self.account(), head).await?)
+        };
+        let Some(known) = known else { return Ok(Vec::new()) };
+        let front = known.front.map(|front| Object::Front(front.pack));
+        Ok(front.into_iter().chain(known.catalogue.runs.into_values().map(Object::Run)).collect())
+    }
+
+    /// Runs that records of the tail pin and no head lists yet.
+    pub fn adopted_runs(&self) -> Result<Vec<RunEntry>> {
+        let mut runs = Vec::new();
+        self.archive.each_tail(|index, content| {
+            if let Ok(content) = crate::log::EventsContent::decode(content) {
+                runs.extend(content.runs.iter().filter_map(|run| RunEntry::decode(&super::apply::adopted(run, index)).ok()));
+            }
+            Ok(())
+        })?;
+        Ok(runs)
+    }
+
+    /// Packs of attachments, as the archive's entries know them.
+    fn chunk_packs(&self, percent: u8) -> Result<Vec<Object>> {
+        let mut packs: BTreeMap<PackId, Vec<Chunk>> = BTreeMap::new();
+        self.archive.each_chunk(|chunk| {
+            packs.entry(chunk.pack).or_default().push(chunk);
+            Ok(true)
+        })?;
+        let mut entropy = self.entropy();
+        let mut chosen = |_: &PackId| {
+            let [byte] = crate::crypto::draw(&mut entropy);
+            percent >= 100 || u32::from(byte) * 100 < u32::from(percent) * 256
+        };
+        Ok(packs.into_iter().filter(|(id, _)| chosen(id)).map(|(id, chunks)| Object::Chunks(id, chunks)).collect())
+    }
+
+    async fn check_objects(&self, objects: Vec<Object>, out: &mut Checked) -> Result<()> {
+        let source = ServicePacks { session: &self.vault.session, work: &self.work };
+        let total = objects.len() as u64;
+        let mut coming = futures::stream::iter(objects)
+            .map(|object| {
+                let source = &source;
+                async move { (source.read(object.id(), Part::Whole).await, object) }
+            })
+            .buffered(AHEAD);
+        let mut done = 0;
+        while let Some((got, object)) = coming.next().await {
+            self.work.check()?;
+            out.objects += 1;
+            done += 1;
+            let verdict = match got {
+                Ok(bytes) => {
+                    out.read_bytes += bytes.len() as u64;
+                    self.verify(&object, &bytes)?
+                }
+                Err(NoPack::Missing) => Err("missing"),
+                Err(NoPack::Short) => Err("truncated"),
+                Err(NoPack::Error(error)) => return Err(error),
+            };
+            if let Err(kind) = verdict {
+                out.problems.push(self.problem(kind, &object)?);
+            }
+            let phase = Phase::Verify;
+            self.work.tell(Progress {
+                phase,
+                done_bytes: out.read_bytes,
+                total_bytes: 0,
+                done_items: done,
+                total_items: total,
+            });
+        }
+        Ok(())
+    }
+
+    fn verify(&self, object: &Object, bytes: &[u8]) -> Result<Verdict> {
+        Ok(match object {
+            Object::Front(page) => whole(bytes, page.class.bytes(), || {
+                open_run(&self.account(), page, bytes).map(|_| ()).map_err(|_| ())
+            }),
+            Object::Run(run) => whole(bytes, run.pack.class.bytes(), || match run.family {
+                Family::Messages => {
+                    let mut rows = RunRows::open(&self.account(), run, bytes, &self.keys.event).map_err(|_| ())?;
+                    while rows.next_row().map_err(|_| ())?.is_some() {}
+                    Ok(())
+                }
+                Family::Chunks => {
+                    let open = open_run(&self.account(), &run.pack, bytes).map_err(|_| ())?;
+                    open.blocks.iter().try_for_each(|block| read_chunk_block(block).map(|_| ()).map_err(|_| ()))
+                }
+            }),
+            Object::Chunks(_, chunks) => {
+                for chunk in chunks {
+                    let entry = entry(chunk)?;
+                    let start = entry.offset as usize;
+                    let Some(sealed) = bytes.get(start..start.saturating_add(entry.sealed_len as usize)) else {
+                        return Ok(Err("truncated"));
+                    };
+                    if open_packed_chunk(&self.account(), &self.keys.chunk, &entry, sealed).is_err() {
+                        return Ok(Err("damaged"));
+                    }
+                }
+                self.verify_padding(chunks, bytes)?
+            }
+        })
+    }
+
+    /// A chunk pack is padded by its first chunk's key: a flipped byte behind the last chunk shows as well.
+    fn verify_padding(&self, chunks: &[Chunk], bytes: &[u8]) -> Result<Verdict> {
+        let mut by_place: Vec<&Chunk> = chunks.iter().collect();
+        by_place.sort_by_key(|chunk| chunk.at);
+        let end = by_place.last().map_or(0, |c| c.at as usize + c.sealed_bytes as usize);
+        // Where the pack's other chunks have newer places, what lies between is not this device's to judge.
+        let contiguous = by_place.iter().try_fold(0u64, |at, chunk| {
+            (u64::from(chunk.at) == at).then(|| at + u64::from(chunk.sealed_bytes))
+        });
+        let (Some(first), Some(_)) = (by_place.first(), contiguous) else { return Ok(Ok(())) };
+        let first = entry(first)?;
+        let padding = bytes.get(end..).unwrap_or_default();
+        let holds = bytes.len().is_power_of_two() && first.key.padding(&first.pack, padding.len()) == padding;
+        Ok(if holds { Ok(()) } else { Err("damaged") })
+    }
+
+    fn problem(&self, kind: &'static str, object: &Object) -> Result<Problem> {
+        let all_rows_here = self.archive.runs()?.is_empty();
+        let (holds, messages_affected, repairable) = match object {
+            Object::Front(_) => ("front page", 0, true),
+            Object::Run(run) if run.family == Family::Messages => ("run", run.rows, all_rows_here),
+            Object::Run(_) => ("chunk run", 0, all_rows_here),
+            Object::Chunks(_, chunks) => {
+                let (mut affected, mut here) = (0, true);
+                for file in self.archive.files_of_chunks(&chunks.iter().map(|c| c.id).collect::<Vec<_>>())? {
+                    affected += self.archive.messages_of_file(&file)?.len() as u64;
+                    here &= self.archive.file(&file)?.is_some();
+                }
+                ("attachments", affected, here)
+            }
+        };
+        Ok(Problem { kind, object: object.id().hex(), holds, messages_affected, repairable })
+    }
+
+    /// Notes which packs are damaged. A complete check replaces what earlier ones found, others add to it.
+    fn note_damage(&mut self, damage: &[PackId], complete: bool) -> Result<()> {
+        let mut all = if complete { Vec::new() } else { self.damage()? };
+        all.extend(damage.iter().filter(|id| !all.contains(id)).copied().collect::<Vec<_>>());
+        let mut w = Writer::new();
+        w.uvarint(all.len() as u64);
+        for id in &all {
+            w.raw(&id.0);
+        }
+        let note = w.finish();
+        self.archive.commit(|c| c.set_note(Note::Damage, Some(&note).filter(|_| !all.is_empty()).map(|n| &n[..])))?;
+        Ok(())
+    }
+
+    /// Packs that a check found damaged and no backup has made whole.
+    pub fn damage(&self) -> Result<Vec<PackId>> {
+        const PACKS_MAX: usize = 1 << 20;
+        let Some(note) = self.archive.note(Note::Damage)? else { return Ok(Vec::new()) };
+        let read = || {
+            let mut r = Reader::new(&note);
+            let count = r.count(PACKS_MAX)?;
+            let list = (0..count).map(|_| Ok(PackId(r.array()?))).collect::<Result<Vec<_>, Malformed>>()?;
+            r.finish()?;
+            Ok(list)
+        };
+        read().map_err(|_: Malformed| broken("its note of damage cannot be read"))
+    }
+
+    /// Pulls as for a restore: a run that is damaged does not keep the rest from being read.
+    pub async fn pull_lenient(&mut self) -> Result<()> {
+        match self.pull().await {
+            Ok(_) => Ok(()),
+            // Damaged runs wait on; whoever called counts them.
+            Err(Error::Damaged { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn whole(bytes: &[u8], length: usize, verify: impl FnOnce() -> std::result::Result<(), ()>) -> Verdict {
+    match bytes.len() {
+        n if n < length => Err("truncated"),
+        n if n > length => Err("damaged"),
+        _ => verify().map_err(|()| "damaged"),
+    }
+}

@@ -1,0 +1,93 @@
+//! Rows that wait, as records: blocks in their bodies while they are few.
+
+use proto::wire::events::EventsClear;
+use proto::wire::header::RecordKind;
+
+use super::flow::{Flow, broken};
+use super::send::Sent;
+use crate::archive::{OwnRecord, StoredRow};
+use crate::error::Result;
+use crate::log::EventsContent;
+use crate::pack::{BlockBuilder, BlockRow};
+use std::sync::Arc;
+
+/// Above so many bytes of rows an import travels as runs.
+pub(super) const BULK_BYTES: u64 = 256 << 10;
+/// Rows read at once for records.
+const ROWS_AT_ONCE: usize = 2_000;
+
+impl Flow<'_> {
+    /// Sends every row that waits.
+    pub async fn push_rows(&mut self) -> Result<()> {
+        loop {
+            let waiting: u64 = self.archive.unsynced_days()?.iter().map(|day| day.bytes).sum();
+            if waiting == 0 {
+                return Ok(());
+            }
+            let sent = if waiting > BULK_BYTES { self.push_bulk().await? } else { self.push_few().await? };
+            if let Sent::Gone(packs) = sent {
+                self.forget_packs(&packs)?;
+            }
+        }
+    }
+
+    /// Signs records for rows that wait, as many as are read at once, and sends them.
+    async fn push_few(&mut self) -> Result<Sent> {
+        let stored = self.archive.unsynced(ROWS_AT_ONCE)?;
+        let mut rows = Vec::with_capacity(stored.len());
+        for row in &stored {
+            rows.push(self.block_row(row)?);
+        }
+        let mut last = self.last_own();
+        let mut at = 0;
+        let mut records = Vec::new();
+        while at < rows.len() {
+            let (sealed, taken) = self.seal_some(last, rows.get(at..).unwrap_or_default())?;
+            last = (sealed.record.header.counter, sealed.record.digest());
+            let own = OwnRecord { counter: last.0, record: sealed.record.encode().to_vec(), body: sealed.body };
+            records.push((own, at..at + taken));
+            at += taken;
+        }
+        self.archive.commit(|c| {
+            for (own, range) in &records {
+                c.send(own, stored.get(range.clone()).unwrap_or_default().iter().map(|row| row.key))?;
+            }
+            Ok(())
+        })?;
+        let sent = self.send_outbox().await?;
+        if sent == Sent::Taken {
+            self.pushed_events += stored.len() as u64;
+        }
+        Ok(sent)
+    }
+
+    /// Fills one record from the beginning of the rows; answers how many it took.
+    fn seal_some(&self, last: (u64, [u8; 32]), rows: &[BlockRow]) -> Result<(crate::crypto::SealedRecord, usize)> {
+        let clear = EventsClear::default().encode();
+        let mut most = rows.len();
+        loop {
+            let mut block = BlockBuilder::default();
+            let mut taken = 0;
+            for row in rows.iter().take(most) {
+                if block.is_full() {
+                    break;
+                }
+                block.push(row).map_err(|e| crate::error::Error::Internal(e.to_string()))?;
+                taken += 1;
+            }
+            let closed = block.close().ok_or_else(|| broken("a record of no rows"))?;
+            let content = EventsContent { block: Some(closed.plaintext), ..EventsContent::default() };
+            match self.seal(RecordKind::Events, last, &clear, &content.encode()) {
+                Ok(sealed) => return Ok((sealed, taken)),
+                // Text that does not compress: half of it fits.
+                Err(_) if taken > 1 => most = taken / 2,
+                Err(e) => return Err(crate::error::Error::Internal(e.to_string())),
+            }
+        }
+    }
+
+    /// A stored row as it stands in blocks that are sent: its arrival is not known yet.
+    pub fn block_row(&self, stored: &StoredRow) -> Result<BlockRow> {
+        Ok(BlockRow::new(&self.keys.event, Arc::new(stored.chat.clone()), 0, stored.row()?))
+    }
+}

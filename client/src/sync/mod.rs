@@ -1,0 +1,34 @@
+//! Bringing archive and vault together: pull and push, backup, restore, fold, check.
+//!
+//! Everything here can be stopped or killed at any moment and called again: what was acknowledged is not repeated, what
+//! was not is made anew.
+
+mod apply;
+mod backup;
+mod bulk;
+mod catalogue;
+mod check;
+mod contact;
+mod events;
+mod flow;
+mod fold;
+mod front;
+mod head;
+mod media_down;
+mod media_up;
+mod packs;
+mod pull;
+mod repair;
+mod restore;
+mod retry;
+mod send;
+mod snapshot;
+mod take_in;
+mod through_head;
+mod upload;
+
+pub use backup::{Backup, BackupOptions, Synced};
+pub use check::{CheckLevel, Checked, Problem};
+pub use contact::Usage;
+pub use restore::{Media, Missing, RestoreOptions, Restored};
+pub use snapshot::{Snapshot, snapshots};

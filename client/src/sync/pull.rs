@@ -1,0 +1,111 @@
+//! Reading the log to its end, and making rows of it.
+
+use std::collections::BTreeSet;
+
+use proto::v1;
+use proto::wire::tree::Frontier;
+
+use super::contact::Opened;
+use super::flow::{Flow, save};
+use super::retry::with_retry;
+use crate::error::{Error, Result};
+use crate::log::Accepted;
+use proto::wire::head::HeadClear;
+use proto::wire::header::{Leaf, RecordKind};
+
+impl Flow<'_> {
+    /// Follows the log to where the server says it ends, and takes in the runs it names.
+    pub async fn pull(&mut self) -> Result<Opened> {
+        let opened = self.open(false).await?;
+        let tail_at = opened.answer.tail_from.as_ref().map(|l| l.size);
+        let first = if tail_at == Some(self.follower.size()) { &opened.answer.tail[..] } else { &[] };
+        self.read_on(first, opened.log.clone()).await?;
+        Ok(opened)
+    }
+
+    /// Accepts entries, then whatever is missing up to the served log.
+    pub async fn read_on(&mut self, first: &[v1::Entry], mut served: Frontier) -> Result<()> {
+        self.take_page(first).await?;
+        while self.follower.size() < served.size() {
+            self.work.check()?;
+            let (from, before) = (self.follower.size(), self.follower.size());
+            let session = &self.vault.session;
+            let answer = with_retry(&session.env, &self.work, || async {
+                let request = v1::PullRequest { from, known_size: from, headers_only: false };
+                let call = session.call(|remote, token| async move { remote.pull(&token, request).await });
+                call.await.map_err(|e| e.into_error(&session.identity))
+            });
+            let answer = answer.await?;
+            self.work.received(answer.entries.iter().map(|e| (e.leaf.len() + e.body.len()) as u64).sum());
+            served = self.served(answer.log.as_ref(), &answer.consistency)?;
+            self.take_page(&answer.entries).await?;
+            if self.follower.size() == before {
+                return Err(Error::Fork);
+            }
+        }
+        let ours = &self.follower.state().frontier;
+        if ours.size() == served.size() && ours.root() != served.root() {
+            return Err(Error::Fork);
+        }
+        self.take_in_runs(false).await?;
+        self.compare_head()
+    }
+
+    /// Accepts a page of entries. Commits where a head's covered size lies, so that digests are compared there.
+    async fn take_page(&mut self, entries: &[v1::Entry]) -> Result<()> {
+        let mut cuts = covered_sizes(entries);
+        let mut accepted: Vec<(Accepted, &[u8])> = Vec::new();
+        for entry in entries {
+            if cuts.remove(&entry.index) && entry.index == self.follower.size() {
+                self.commit_page(std::mem::take(&mut accepted))?;
+                self.take_in_runs(false).await?;
+                self.note_digest()?;
+            }
+            let taken = self.follower.accept(entry.index, &entry.leaf, &entry.body, entry.erased);
+            let taken = taken.map_err(|alarm| self.alarm(alarm))?;
+            accepted.push((taken, &entry.body));
+        }
+        self.commit_page(accepted)
+    }
+
+    pub fn commit_page(&mut self, page: Vec<(Accepted, &[u8])>) -> Result<()> {
+        if page.is_empty() {
+            return Ok(());
+        }
+        let mut prepared = Vec::with_capacity(page.len());
+        for (accepted, body) in &page {
+            prepared.push(self.prepare(accepted, body)?);
+        }
+        let (follower, agreed) = (&self.follower, self.agreed);
+        let pulled = self.archive.commit(|c| {
+            let mut pulled = 0;
+            for entry in &prepared {
+                pulled += entry.apply(c)?;
+            }
+            save(c, follower, agreed)?;
+            Ok(pulled)
+        })?;
+        self.pulled_events += pulled;
+        Ok(())
+    }
+
+    /// Remembers the digest at the size reached, if nothing of that size is still to be fetched.
+    pub fn note_digest(&mut self) -> Result<()> {
+        if self.archive.runs()?.is_empty() {
+            let digest = self.archive.digest()?.hash();
+            self.digests.insert(self.follower.size(), digest);
+        }
+        Ok(())
+    }
+}
+
+/// Sizes that heads of this page cover.
+fn covered_sizes(entries: &[v1::Entry]) -> BTreeSet<u64> {
+    let covered = |entry: &v1::Entry| {
+        let leaf = Leaf::decode(&entry.leaf).ok()?;
+        let (clear, _) = leaf.record.split_body(&entry.body).ok()?;
+        let head = leaf.record.header.kind == RecordKind::Head;
+        head.then(|| HeadClear::decode(clear).ok().map(|h| h.covered_size))?
+    };
+    entries.iter().filter_map(covered).collect()
+}

@@ -1,0 +1,143 @@
+//! Fetching runs and making rows of them, newest first.
+
+use futures::StreamExt as _;
+use zeroize::Zeroizing;
+
+use super::apply::set_entries;
+use super::flow::{Flow, broken};
+use super::packs::{NoPack, Packs, ServicePacks};
+use crate::archive::Archive;
+use crate::crypto::EventKey;
+use crate::error::{Error, Result};
+use crate::ids::{AccountId, PackId};
+use crate::pack::{BlockRow, Damaged, Family, RunEntry, open_run, read_chunk_block};
+use crate::strata::{RunRows, Sorted};
+use crate::vault::{Phase, Progress, Work};
+
+/// Packs asked for ahead.
+const AHEAD: usize = 4;
+/// Rows of one transaction.
+const BATCH_ROWS: usize = 5_000;
+
+/// What came of fetching runs.
+#[derive(Default)]
+pub(super) struct TakenIn {
+    pub rows: u64,
+    /// Runs that are missing or do not verify, with the rows their entries state.
+    pub lost: Vec<(PackId, u64, &'static str)>,
+}
+
+impl Flow<'_> {
+    /// Takes in every run that waits. With `go_on`, one that does not verify is counted and the rest taken in.
+    pub async fn take_in_runs(&mut self, go_on: bool) -> Result<TakenIn> {
+        let source = ServicePacks { session: &self.vault.session, work: &self.work };
+        take_in(&source, &self.vault.session.identity.account, &self.keys.event, self.archive, &self.work, go_on).await
+    }
+}
+
+/// Fetches the archive's waiting runs from any source of packs: messages before chunks, the newest first.
+pub(super) async fn take_in(
+    source: &dyn Packs,
+    account: &AccountId,
+    ids: &EventKey,
+    archive: &mut Archive,
+    work: &Work,
+    go_on: bool,
+) -> Result<TakenIn> {
+    let waiting = waiting(archive)?;
+    let mut out = TakenIn::default();
+    let (total_items, total_bytes) = waiting
+        .iter()
+        .filter(|run| run.family == Family::Messages)
+        .fold((0, 0), |(rows, bytes), run| (rows + run.rows, bytes + run.pack.class.bytes() as u64));
+    let mut done_bytes = 0;
+    let mut coming = futures::stream::iter(waiting)
+        .map(|run| async move { (source.get(run.pack.id, run.pack.class).await, run) })
+        .buffered(AHEAD);
+    while let Some((got, run)) = coming.next().await {
+        work.check()?;
+        let id = run.pack.id;
+        let taken = match got {
+            Ok(bytes) => match run.family {
+                Family::Messages => take_rows(archive, account, ids, &run, &bytes)?,
+                Family::Chunks => take_chunks(archive, account, &run, &bytes)?,
+            },
+            Err(NoPack::Error(error)) => return Err(error),
+            Err(NoPack::Missing) => Err("missing"),
+            Err(NoPack::Short) => Err("truncated"),
+        };
+        match taken {
+            Ok(rows) => out.rows += rows,
+            Err(why) if go_on => out.lost.push((id, run.rows, why)),
+            Err(why) => {
+                return Err(Error::Damaged { objects: 1, details: vec![format!("{}: a run, {why}", id.hex())] });
+            }
+        }
+        if run.family == Family::Messages {
+            done_bytes += run.pack.class.bytes() as u64;
+            let phase = Phase::Download;
+            work.tell(Progress { phase, done_bytes, total_bytes, done_items: out.rows, total_items });
+        }
+    }
+    Ok(out)
+}
+
+fn waiting(archive: &Archive) -> Result<Vec<RunEntry>> {
+    let mut waiting = Vec::new();
+    for (_, entry) in archive.runs()? {
+        let entry = Zeroizing::new(entry);
+        waiting.push(RunEntry::decode(&entry).map_err(|_| broken("a run's entry cannot be read"))?);
+    }
+    waiting.sort_by_key(|run| (run.family as u8, std::cmp::Reverse((run.arrival.1, run.time.1))));
+    Ok(waiting)
+}
+
+type Taken = std::result::Result<u64, &'static str>;
+
+fn take_rows(
+    archive: &mut Archive,
+    account: &AccountId,
+    ids: &EventKey,
+    run: &RunEntry,
+    bytes: &[u8],
+) -> Result<Taken> {
+    // All of it is read before any of it is stored: a run is taken in whole or not at all.
+    let Ok(mut rows) = RunRows::open(account, run, bytes, ids) else { return Ok(Err("damaged")) };
+    let mut all: Vec<BlockRow> = Vec::new();
+    loop {
+        match rows.next_row() {
+            Ok(Some(row)) => all.push(row),
+            Ok(None) => break,
+            Err(Damaged) => return Ok(Err("damaged")),
+        }
+    }
+    for batch in all.chunks(BATCH_ROWS) {
+        archive.commit(|c| {
+            for row in batch {
+                c.apply_row(&row.chat, &row.row, row.arrival.saturating_sub(1))?;
+            }
+            Ok(())
+        })?;
+    }
+    archive.commit(|c| {
+        c.drop_run(&run.pack.id)?;
+        c.set_restored(&run.pack.id)
+    })?;
+    Ok(Ok(all.len() as u64))
+}
+
+fn take_chunks(archive: &mut Archive, account: &AccountId, run: &RunEntry, bytes: &[u8]) -> Result<Taken> {
+    let read = || {
+        let blocks = open_run(account, &run.pack, bytes)?.blocks;
+        blocks.iter().map(|block| read_chunk_block(block)).collect::<std::result::Result<Vec<_>, Damaged>>()
+    };
+    let Ok(blocks) = read() else { return Ok(Err("damaged")) };
+    archive.commit(|c| {
+        for entries in &blocks {
+            set_entries(c, entries)?;
+        }
+        c.drop_run(&run.pack.id)?;
+        c.set_restored(&run.pack.id)
+    })?;
+    Ok(Ok(0))
+}

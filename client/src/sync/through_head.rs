@@ -1,0 +1,200 @@
+//! How a new device comes to the history that was there before it: the head first, then the tail above it; the runs
+//! follow by themselves.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use proto::v1;
+use proto::wire::header::{Leaf, RecordKind};
+use proto::wire::roster::DeviceState;
+use proto::wire::tree::{Frontier, verify_inclusion};
+
+use super::catalogue::{Known, read_catalogue};
+use super::contact::{Opened, frontier, hashes, odd};
+use super::flow::{Flow, save};
+use super::head::{HeadNote, OpenHead};
+use super::packs::ServicePacks;
+use super::retry::with_retry;
+use crate::archive::Note;
+use crate::error::{Error, Result};
+use crate::log::{Follower, HeadSeen, LastRecord, NewestRoster};
+use crate::pack::{open_run, read_block};
+
+impl Flow<'_> {
+    /// Reads head, front page, catalogue and tail. Afterwards the log is followed as by any device, and the runs of
+    /// the catalogue wait in the archive. Called again after a kill, it does the same again.
+    pub async fn read_through_head(&mut self) -> Result<Opened> {
+        let opened = self.open(true).await?;
+        let head = opened.answer.head.as_ref().filter(|head| !head.leaf.is_empty());
+        let (start, seen, authors, note) = match head {
+            None => (Frontier::default(), None, BTreeMap::new(), None),
+            Some(entry) => {
+                let (note, seen) = self.proven_head(entry, &opened)?;
+                let head = self.open_head(&note)?;
+                let authors = authors(&head);
+                self.paint_front(&head, &opened.answer.front_page)?;
+                let start = (head.clear.covered_size, head.clear.covered_root);
+                let source = ServicePacks { session: &self.vault.session, work: &self.work };
+                let known = read_catalogue(&source, &self.account(), head).await?;
+                self.list_runs(&known)?;
+                let start = self.frontier_at(start.0, start.1).await?;
+                (start, Some(seen), authors, Some(note))
+            }
+        };
+        let ring = &self.vault.ring;
+        let newest = NewestRoster {
+            roster: ring.roster().clone(),
+            index: ring.index,
+            digest: ring.record.digest(),
+            keys: ring.known_keys.clone(),
+        };
+        let witnessed = self.follower.state().frontier.clone();
+        let incarnation = self.follower.state().incarnation;
+        self.follower = Follower::through_head(self.account(), incarnation, start, authors, seen, newest);
+        self.read_tail(&opened, &witnessed, note).await?;
+        Ok(opened)
+    }
+
+    /// Holds the served head to the log it is said to stand in, to its author's signature, and to the roster.
+    fn proven_head(&self, entry: &v1::Entry, opened: &Opened) -> Result<(HeadNote, HeadSeen)> {
+        let leaf = Leaf::decode(&entry.leaf).map_err(|_| odd("a head that cannot be read"))?;
+        let record = leaf.record.clone();
+        let proof = hashes(&opened.answer.head_proof)?;
+        if !verify_inclusion(entry.index, &leaf.hash(), opened.log.size(), &opened.log.root(), &proof) {
+            return Err(Error::Fork);
+        }
+        let header = &record.header;
+        let author = self.vault.ring.roster().device(&header.device).ok_or(Error::Fork)?;
+        let ended = match author.state {
+            DeviceState::Active { .. } => u64::MAX,
+            DeviceState::Revoked { at_version } | DeviceState::Left { at_version } => at_version,
+        };
+        let may = header.kind == RecordKind::Head
+            && header.account == self.account()
+            && author.joined_version <= header.roster_version
+            && header.roster_version < ended;
+        if !may || record.verify(&author.verifying_key).is_err() {
+            return Err(Error::Fork);
+        }
+        let note = HeadNote { index: entry.index, record, body: entry.body.to_vec() };
+        let clear = self.open_head(&note)?.clear;
+        if clear.covered_size > entry.index {
+            return Err(Error::Fork);
+        }
+        let seen = HeadSeen {
+            generation: clear.generation,
+            index: entry.index,
+            digest: note.record.digest(),
+            covered_size: clear.covered_size,
+        };
+        Ok((note, seen))
+    }
+
+    /// Shows the newest messages of the newest chats before anything else is fetched. A page that does not open is
+    /// passed over: the runs hold the same rows.
+    fn paint_front(&mut self, head: &OpenHead, bytes: &Bytes) -> Result<()> {
+        let page = head.content.pages.first().filter(|_| head.has_front_page() && !bytes.is_empty());
+        let Some(page) = page else { return Ok(()) };
+        let Ok(open) = open_run(&self.account(), page, bytes) else { return Ok(()) };
+        let mut rows = Vec::new();
+        for block in &open.blocks {
+            let Ok(read) = read_block(block, &self.keys.event) else { return Ok(()) };
+            rows.extend(read);
+        }
+        self.work.received(bytes.len() as u64);
+        self.archive.commit(|c| {
+            for row in &rows {
+                c.apply_row(&row.chat, &row.row, row.arrival.saturating_sub(1))?;
+            }
+            Ok(())
+        })?;
+        self.archive.settle()?;
+        Ok(())
+    }
+
+    /// Notes every run of the catalogue that this device has not taken in yet.
+    fn list_runs(&mut self, known: &Known) -> Result<()> {
+        let mut wanted = Vec::new();
+        for run in known.catalogue.runs.values() {
+            if !self.archive.is_restored(&run.pack.id)? {
+                wanted.push((run.pack.id, run.encode()));
+            }
+        }
+        let stale: Vec<_> = self.archive.runs()?.into_iter().map(|(id, _)| id).collect();
+        self.archive.commit(|c| {
+            for id in &stale {
+                c.drop_run(id)?;
+            }
+            for (id, entry) in &wanted {
+                c.set_run(id, entry)?;
+            }
+            c.set_note(Note::Catalogue, Some(&known.encode()))
+        })?;
+        Ok(())
+    }
+
+    /// The log's frontier at a size whose root a head states.
+    async fn frontier_at(&self, size: u64, root: [u8; 32]) -> Result<Frontier> {
+        let answer = self.ask(size, size).await?;
+        let start = frontier(answer.start.as_ref())?;
+        if start.size() == size && start.root() == root { Ok(start) } else { Err(Error::Fork) }
+    }
+
+    async fn ask(&self, from: u64, known_size: u64) -> Result<v1::PullResponse> {
+        let session = &self.vault.session;
+        with_retry(&session.env, &self.work, || async {
+            let request = v1::PullRequest { from, known_size, headers_only: false };
+            let call = session.call(|remote, token| async move { remote.pull(&token, request).await });
+            call.await.map_err(|e| e.into_error(&session.identity))
+        })
+        .await
+    }
+
+    /// Follows the tail to the end of the served log, which must be the log this device was shown at sign-in.
+    async fn read_tail(&mut self, opened: &Opened, witnessed: &Frontier, head: Option<HeadNote>) -> Result<()> {
+        let mut entries = Vec::new();
+        while self.follower.size() < opened.log.size() {
+            self.work.check()?;
+            let answer = self.ask(self.follower.size(), self.follower.size()).await?;
+            let before = self.follower.size();
+            for entry in answer.entries.iter().filter(|e| e.index < opened.log.size()) {
+                self.work.received((entry.leaf.len() + entry.body.len()) as u64);
+                let taken = self.follower.accept(entry.index, &entry.leaf, &entry.body, entry.erased);
+                entries.push((taken.map_err(|alarm| self.alarm(alarm))?, entry.body.clone()));
+                if self.follower.size() == witnessed.size() && self.follower.state().frontier.root() != witnessed.root() {
+                    return Err(Error::Fork);
+                }
+            }
+            if self.follower.size() == before {
+                return Err(odd("a log that ends before its end"));
+            }
+        }
+        if self.follower.state().frontier.root() != opened.log.root() {
+            return Err(Error::Fork);
+        }
+        let mut prepared = Vec::with_capacity(entries.len());
+        for (accepted, body) in &entries {
+            prepared.push(self.prepare(accepted, body)?);
+        }
+        let (follower, agreed) = (&self.follower, self.agreed);
+        let pulled = self.archive.commit(|c| {
+            let mut pulled = 0;
+            for entry in &prepared {
+                pulled += entry.apply(c)?;
+            }
+            if let Some(head) = &head {
+                c.set_note(Note::Head, Some(&head.encode()))?;
+            }
+            c.set_note(Note::Restore, None)?;
+            save(c, follower, agreed)?;
+            Ok(pulled)
+        })?;
+        self.pulled_events += pulled;
+        Ok(())
+    }
+}
+
+fn authors(head: &OpenHead) -> BTreeMap<crate::ids::DeviceId, LastRecord> {
+    let last = |a: &crate::strata::Author| (a.device, LastRecord { counter: a.counter, digest: a.digest });
+    head.content.authors.iter().map(last).collect()
+}

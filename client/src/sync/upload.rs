@@ -1,0 +1,80 @@
+//! Sending packs, a few at a time. A pack is noted before it is sent and when it is whole at the service, so that a run
+//! of work that was killed knows what it need not send again.
+
+use bytes::Bytes;
+use proto::wire::ladder::Class;
+use tokio::task::JoinSet;
+
+use super::retry::{pause, with_retry};
+use crate::archive::{Archive, PackState, StagedPack};
+use crate::env::Env;
+use crate::error::{Error, Result};
+use crate::ids::PackId;
+use crate::remote::OrError;
+use crate::vault::{Session, Work};
+
+/// Packs in flight: each is up to 8 MiB of memory.
+const IN_FLIGHT_MAX: usize = 4;
+
+/// Sends packs in the background.
+pub(super) struct Uploader {
+    sending: JoinSet<Result<StagedPack>>,
+    work: Work,
+    pub sent_bytes: u64,
+}
+
+impl Uploader {
+    pub fn new(work: &Work) -> Self {
+        Self { sending: JoinSet::new(), work: work.clone(), sent_bytes: 0 }
+    }
+
+    /// Begins to send a pack that [`note`] was called for; waits while too many are in flight.
+    pub async fn send(
+        &mut self,
+        session: &Session,
+        archive: &mut Archive,
+        id: PackId,
+        class: Class,
+        bytes: Vec<u8>,
+    ) -> Result<()> {
+        while self.sending.len() >= IN_FLIGHT_MAX {
+            self.one(archive).await?;
+        }
+        self.work.check()?;
+        let (remote, token) = (session.remote().await?, session.token().await?);
+        let (env, work): (Env, Work) = (session.env.clone(), self.work.clone());
+        let (server, account) = (session.identity.server.clone(), session.identity.shown());
+        self.sent_bytes += bytes.len() as u64;
+        pause(&self.work, self.work.pace(bytes.len() as u64)).await?;
+        let bytes = Bytes::from(bytes);
+        self.sending.spawn(async move {
+            with_retry(&env, &work, || async {
+                remote.put_pack(&token, id, class.number(), bytes.clone()).await.or_error(&server, &account)
+            })
+            .await?;
+            work.sent(bytes.len() as u64);
+            let at = env.now_ms();
+            Ok(StagedPack { pack: id, class: class.number(), state: PackState::Staged, at })
+        });
+        Ok(())
+    }
+
+    /// Waits until everything is whole at the service.
+    pub async fn finish(&mut self, archive: &mut Archive) -> Result<()> {
+        while !self.sending.is_empty() {
+            self.one(archive).await?;
+        }
+        Ok(())
+    }
+
+    async fn one(&mut self, archive: &mut Archive) -> Result<()> {
+        let Some(done) = self.sending.join_next().await else { return Ok(()) };
+        let staged = done.map_err(|e| Error::Internal(e.to_string()))??;
+        Ok(archive.commit(|c| c.set_pack(&staged))?)
+    }
+}
+
+/// Notes packs that are about to be sent, beside whatever belongs to them.
+pub(super) fn reserved(id: PackId, class: Class, now_ms: i64) -> StagedPack {
+    StagedPack { pack: id, class: class.number(), state: PackState::Reserved, at: now_ms }
+}
