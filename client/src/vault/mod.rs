@@ -4,11 +4,20 @@
 //! Nothing here holds the account's root longer than one act, and nothing is written on the machine before everything
 //! a server said has been verified.
 
+mod advance;
 mod facts;
+mod gate;
 mod identity;
+mod install;
+mod left;
+mod login;
 mod parts;
+mod passphrase;
+mod register;
 mod ring;
 mod session;
+mod slots;
+mod verify;
 
 use std::sync::Arc;
 
@@ -16,8 +25,11 @@ use proto::wire::roster::{Device, DeviceState};
 
 pub use facts::{Registration, ServerFacts};
 pub use identity::Identity;
+pub use install::Joined;
+pub use left::{left, set_left};
 pub use ring::Ring;
 pub use session::{CallError, Session};
+pub use slots::{SlotCopy, Slots};
 
 use crate::archive::{Archive, Note, Parts, peek};
 use crate::crypto::opaque::Bounds;
