@@ -5,10 +5,12 @@
 //! a server said has been verified.
 
 mod advance;
+mod change;
 mod facts;
 mod gate;
 mod identity;
 mod install;
+mod leave;
 mod left;
 mod login;
 mod parts;
