@@ -21,6 +21,8 @@ use crate::remote::Refused;
 
 /// How often a secret is proved anew because somebody else's ROSTER came first.
 const PLANS_MAX: u32 = 3;
+/// How long to leave an account alone whose devices keep changing.
+const CHANGING_WAIT: Duration = Duration::from_secs(5);
 /// How often the same bytes are sent when no answer comes.
 const SENDS_MAX: u32 = 4;
 const SEND_AGAIN_AFTER: Duration = Duration::from_millis(250);
@@ -116,18 +118,23 @@ impl Gate {
         secret: &Secret,
         mut make: impl FnMut(Proved) -> Result<Made> + Send,
     ) -> Result<Advanced> {
-        let mut plans = 1;
-        loop {
-            let made = make(self.prove(secret).await?)?;
+        let mut too_late: Option<u64> = None;
+        for _ in 0..PLANS_MAX {
+            let proved = self.prove(secret).await?;
+            let version = proved.verified.roster().version;
+            // What was refused as overtaken cannot be the newest a moment later.
+            if too_late.is_some_and(|old| version <= old) {
+                return Err(Error::Rollback);
+            }
+            let made = make(proved)?;
             match self.append(&made).await {
                 Ok((index, server_time)) => return Ok(Advanced { made, index, server_time }),
-                Err(CallError::Refused(refused)) if refused.reason == Reason::RosterMoved && plans < PLANS_MAX => {
-                    plans += 1;
-                }
+                Err(CallError::Refused(refused)) if refused.reason == Reason::RosterMoved => too_late = Some(version),
                 Err(CallError::Refused(refused)) => return Err(self.error(refused)),
                 Err(CallError::Error(error)) => return Err(error),
             }
         }
+        Err(Error::Overloaded { server: self.server.clone(), wait: CHANGING_WAIT })
     }
 
     async fn append(&self, made: &Made) -> Result<(u64, u64), CallError> {

@@ -112,8 +112,13 @@ impl Vault {
             self.rotation(&known, proved, &enrolled, recovery, &mut entropy)
         });
         let advanced = advanced.await?;
-        self.take(archive, advanced)?;
-        Ok(gives_fresh.then_some(fresh))
+        let taken = self.take(archive, advanced);
+        // The root is new at the service whatever became of this device's note of it, which the next sync repairs: the
+        // one copy of a new key must reach its owner.
+        match gives_fresh {
+            true => Ok(Some(fresh)),
+            false => taken.map(|()| None),
+        }
     }
 
     /// Proves the passphrase to the server and changes nothing.

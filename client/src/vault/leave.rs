@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use proto::v1;
-use proto::wire::header::{FLAG_LAST, Header, Leaf, Record, RecordKind, body_hash};
+use proto::wire::header::{FLAG_LAST, Header, Leaf, RecordKind, body_hash};
 use proto::wire::limits::{LEAF_BYTES, PULL_BYTES_MAX};
-use proto::wire::roster::accept_chain;
 
 use super::session::{CallError, malformed};
+use super::verify::Chain;
 use super::{Vault, advance::repeated};
 use crate::archive::{Archive, Note};
 use crate::crypto::sign_bare;
@@ -74,11 +74,7 @@ impl Vault {
 
     /// The version to sign under: that of a roster which follows from the account's id and is not older than ours.
     fn newest_version(&self, rosters: &[v1::Entry]) -> Result<u64> {
-        let bad = || Error::RosterMismatch { what: "a roster the server answered" };
-        let read = |entry: &v1::Entry| Leaf::decode(&entry.leaf).map(|l| l.record).map_err(|_| bad());
-        let records = rosters.iter().map(read).collect::<Result<Vec<Record>>>()?;
-        let chain = records.iter().zip(rosters).map(|(record, entry)| (record, &entry.body[..]));
-        let newest = accept_chain(&self.session.identity.account, chain).map_err(|_| bad())?;
+        let newest = Chain::read(rosters)?.accept(&self.session.identity.account)?;
         if newest.roster.version < self.ring.roster().version {
             return Err(Error::Rollback);
         }

@@ -15,6 +15,7 @@ use proto::wire::tree::{Frontier, Hash, verify_inclusion};
 use crate::crypto::roster::{OpenRoster, Unlock, open_roster};
 use crate::crypto::slot::OpenSlot;
 use crate::error::{Error, Result};
+use crate::ids::AccountId;
 
 /// An account's state that holds, as far as a device without history can tell.
 pub(super) struct Verified {
@@ -58,7 +59,8 @@ pub(super) fn verify(answer: v1::SignInAnswer, slot: &OpenSlot) -> Result<Verifi
         return Err(mismatch("the account the server answered"));
     }
     let chain = Chain::read(&rosters)?;
-    let newest = chain.accept(slot)?;
+    let newest = chain.accept(&slot.prefix.account)?;
+    reaches(&newest.roster, slot)?;
     names_slot(&newest, slot, &slot_bytes)?;
     let (last, body) = chain.last()?;
     let open = open_roster(&last.leaf.record, body, Unlock::Root(&slot.root)).map_err(|_| not_in_chain())?;
@@ -88,18 +90,18 @@ fn bad_head() -> Error {
 }
 
 /// An entry of the log, with its leaf taken apart.
-struct Read {
-    index: u64,
-    leaf: Leaf,
+pub(super) struct Read {
+    pub index: u64,
+    pub leaf: Leaf,
 }
 
 /// Root rotations, oldest first, and the newest roster.
-struct Chain<'a> {
+pub(super) struct Chain<'a> {
     entries: Vec<(Read, &'a [u8])>,
 }
 
 impl<'a> Chain<'a> {
-    fn read(rosters: &'a [v1::Entry]) -> Result<Self> {
+    pub fn read(rosters: &'a [v1::Entry]) -> Result<Self> {
         let read = |entry: &'a v1::Entry| {
             let leaf = Leaf::decode(&entry.leaf).map_err(|_| not_in_chain())?;
             Ok((Read { index: entry.index, leaf }, &entry.body[..]))
@@ -107,23 +109,18 @@ impl<'a> Chain<'a> {
         Ok(Self { entries: rosters.iter().map(read).collect::<Result<_>>()? })
     }
 
-    /// Walks from the account's id to the root in the slot.
-    fn accept(&self, slot: &OpenSlot) -> Result<RosterClear> {
+    /// Walks from the account's id to the newest roster.
+    pub fn accept(&self, account: &AccountId) -> Result<RosterClear> {
         let records = self.entries.iter().map(|(read, body)| (&read.leaf.record, *body));
-        let newest = accept_chain(&slot.prefix.account, records).map_err(|_| not_in_chain())?;
-        let roster = &newest.roster;
-        let reached = roster.verifying_key == slot.root.signer().verifying_key()
-            && roster.root_generation == slot.prefix.root_generation
-            && !roster.ended;
-        if reached { Ok(newest) } else { Err(not_in_chain()) }
+        accept_chain(account, records).map_err(|_| not_in_chain())
     }
 
-    fn last(&self) -> Result<(&Read, &'a [u8])> {
+    pub fn last(&self) -> Result<(&Read, &'a [u8])> {
         self.entries.last().map(|(read, body)| (read, *body)).ok_or_else(not_in_chain)
     }
 
     /// The roster keys of all root generations. The chain was accepted: each rotation names the key before it.
-    fn keys(&self) -> Result<Vec<[u8; 32]>> {
+    pub fn keys(&self) -> Result<Vec<[u8; 32]>> {
         let mut keys = Vec::with_capacity(self.entries.len());
         for (read, body) in &self.entries {
             let (clear, _) = read.leaf.record.split_body(body).map_err(|_| not_in_chain())?;
@@ -137,6 +134,14 @@ impl<'a> Chain<'a> {
         }
         Ok(keys)
     }
+}
+
+/// Whether the chain ends at the root in the slot.
+fn reaches(roster: &Roster, slot: &OpenSlot) -> Result<()> {
+    let reached = roster.verifying_key == slot.root.signer().verifying_key()
+        && roster.root_generation == slot.prefix.root_generation
+        && !roster.ended;
+    if reached { Ok(()) } else { Err(not_in_chain()) }
 }
 
 /// Holds the slot that opened to what the roster says of it.
@@ -189,3 +194,6 @@ fn verify_head(entry: &v1::Entry, proof: &[Bytes], roster: &Roster, log: &mut Sh
         && clear.covered_size <= entry.index;
     if fits { Ok(()) } else { Err(bad_head()) }
 }
+
+#[cfg(test)]
+mod tests;
