@@ -10,5 +10,9 @@ mod installing;
 mod liar;
 #[path = "accounts/lies.rs"]
 mod lies;
+#[path = "accounts/races.rs"]
+mod races;
+#[path = "accounts/vault_proxy.rs"]
+mod vault_proxy;
 #[path = "accounts/world.rs"]
 mod world;

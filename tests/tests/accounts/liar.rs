@@ -1,6 +1,7 @@
 //! A service that stands before the real one and changes what it answers, or loses it.
 
-use std::sync::{Arc, Mutex};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use client::error::{Error, Result};
 use client::remote::Connector;
@@ -8,6 +9,8 @@ use hyper_util::rt::TokioIo;
 use proto::v1;
 use proto::v1::accounts_client::AccountsClient;
 use proto::v1::accounts_server::{Accounts, AccountsServer};
+use proto::v1::vault_client::VaultClient;
+use proto::v1::vault_server::VaultServer;
 use tokio::io::DuplexStream;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -19,20 +22,27 @@ use crate::world::{SERVER, World};
 type Lie = Box<dyn FnMut(&mut v1::SignInAnswer) + Send>;
 type Answer<T> = std::result::Result<Response<T>, Status>;
 
-/// The service before the service. It answers `Accounts` alone.
+/// The service before the service.
 #[derive(Clone)]
 pub struct Liar {
     accounts: AccountsClient<Channel>,
+    pub vault: VaultClient<Channel>,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Default)]
-struct State {
+pub struct State {
     lie: Option<Lie>,
     seen: Vec<v1::SignInAnswer>,
-    /// Answers to a registration's end that get lost.
-    lost: usize,
-    registrations: Vec<v1::RegisterFinishRequest>,
+    /// Answers to appends and to a registration's end that get lost.
+    pub lost: usize,
+    pub registrations: Vec<v1::RegisterFinishRequest>,
+    pub appends: Vec<v1::AppendRequest>,
+    /// What happens before an append is passed on, the last one first.
+    pub first: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    /// Slots are answered that no roster names.
+    pub other_slots: bool,
+    pub tokens: usize,
 }
 
 /// Connects to the liar.
@@ -41,33 +51,32 @@ pub struct ToLiar(mpsc::Sender<std::io::Result<DuplexStream>>);
 impl Liar {
     pub async fn before(world: &World) -> (Self, Arc<ToLiar>) {
         let accounts = AccountsClient::new(world.service.channel().await.unwrap()).max_decoding_message_size(4 << 20);
-        let liar = Self { accounts, state: Arc::default() };
+        let vault = VaultClient::new(world.service.channel().await.unwrap()).max_decoding_message_size(4 << 20);
+        let liar = Self { accounts, vault, state: Arc::default() };
         let (sender, incoming) = mpsc::channel(4);
-        let server = Server::builder().add_service(AccountsServer::new(liar.clone()));
+        let server = Server::builder()
+            .add_service(AccountsServer::new(liar.clone()))
+            .add_service(VaultServer::new(liar.clone()));
         tokio::spawn(server.serve_with_incoming(ReceiverStream::new(incoming)));
         (liar, Arc::new(ToLiar(sender)))
     }
 
     /// From now on sign-in answers are changed so.
     pub fn lies(&self, lie: impl FnMut(&mut v1::SignInAnswer) + Send + 'static) {
-        self.state.lock().unwrap().lie = Some(Box::new(lie));
+        self.state().lie = Some(Box::new(lie));
     }
 
     /// The last honest answer to a sign-in.
     pub fn last_seen(&self) -> v1::SignInAnswer {
-        self.state.lock().unwrap().seen.last().unwrap().clone()
+        self.state().seen.last().unwrap().clone()
     }
 
-    pub fn loses_registrations(&self, times: usize) {
-        self.state.lock().unwrap().lost = times;
-    }
-
-    pub fn registrations(&self) -> Vec<v1::RegisterFinishRequest> {
-        self.state.lock().unwrap().registrations.clone()
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
     }
 
     fn told(&self, mut answer: v1::SignInAnswer) -> v1::SignInAnswer {
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state();
         state.seen.push(answer.clone());
         if let Some(lie) = &mut state.lie {
             lie(&mut answer);
@@ -108,9 +117,9 @@ impl Accounts for Liar {
     }
 
     async fn register_finish(&self, request: Request<v1::RegisterFinishRequest>) -> Answer<v1::RegisterFinishResponse> {
-        self.state.lock().unwrap().registrations.push(request.get_ref().clone());
+        self.state().registrations.push(request.get_ref().clone());
         let answer = self.accounts.clone().register_finish(request).await;
-        let mut state = self.state.lock().unwrap();
+        let mut state = self.state();
         if state.lost > 0 {
             state.lost -= 1;
             return Err(Status::unavailable("the connection broke"));
@@ -132,6 +141,7 @@ impl Accounts for Liar {
     }
 
     async fn token(&self, request: Request<v1::TokenRequest>) -> Answer<v1::TokenResponse> {
+        self.state().tokens += 1;
         let mut answer = self.accounts.clone().token(request).await?.into_inner();
         answer.sign_in = answer.sign_in.map(|sign_in| self.told(sign_in));
         Ok(Response::new(answer))
