@@ -3,14 +3,18 @@
 use std::collections::BTreeSet;
 
 use client::archive::Note;
-use client::crypto::RecoveryKey;
+use client::crypto::{RecoveryKey, seal_record};
 use client::error::Error;
+use client::log::LogState;
 use client::vault::{CallError, DeviceStanding, Ring, Slots, Vault, set_left};
 use proto::v1;
 use proto::v1::refusal::Reason;
+use proto::wire::events::EventsClear;
+use proto::wire::header::{Header, RecordKind};
 use proto::wire::roster::SlotKind;
+use service::meta::{Meta, UserChange};
 
-use crate::world::{PASSPHRASE, Place, World, again, by_kit, by_passphrase, copied, device, passphrase, refused};
+use crate::world::{PASSPHRASE, Place, World, again, by_kit, by_passphrase, copied, device, name, passphrase, refused};
 
 const NEW: &str = "nine herons fold silver maps";
 
@@ -178,6 +182,76 @@ async fn a_leaked_passphrase_goes_while_the_recovery_key_that_was_shown_stays() 
     assert_eq!(refused(world.login("ana", by_kit(&kit), "watch").await).exit(), 12);
     world.login("ana", by_kit(&fresh), "watch").await.unwrap();
     assert_eq!(laptop.ring.known_keys.len(), 3);
+}
+
+/// Appends a record of the device's own, as a sync would.
+async fn appends(vault: &Vault) {
+    let archive = vault.reader().unwrap();
+    let log = LogState::decode(&archive.note(Note::Log).unwrap().unwrap()).unwrap();
+    let header = Header {
+        kind: RecordKind::Events,
+        flags: 0,
+        incarnation: 1,
+        account: vault.session.identity.account,
+        device: vault.session.device.id(),
+        counter: 1,
+        previous: [0; 32],
+        seen_size: log.frontier.size(),
+        seen_root: log.frontier.root(),
+        agreed: 0,
+        roster_version: vault.ring.roster().version,
+        last_day: 0,
+        clear_len: 0,
+        body_len: 0,
+        body_hash: [0; 32],
+    };
+    let clear = EventsClear::default().encode();
+    let mut entropy = vault.session.env.entropy.clone();
+    let key = vault.ring.keyring().current();
+    let sealed = seal_record(&vault.session.device, key, header, &clear, b"", &mut entropy).unwrap();
+    let record = v1::Record { record: sealed.record.encode().to_vec().into(), body: sealed.body.into() };
+    let request = v1::AppendRequest { records: vec![record], slots: Vec::new() };
+    let sent = vault.session.call(|remote, token| {
+        let request = request.clone();
+        async move { remote.append(Some(&token), request).await }
+    });
+    sent.await.map_err(|e| e.into_error(&vault.session.identity)).unwrap();
+}
+
+#[tokio::test]
+async fn a_device_with_records_of_its_own_leaves_after_the_last_of_them() {
+    let Pair { world, laptop, mut phone, places: _kept, .. } = Pair::new().await;
+    appends(&phone).await;
+    // Another device joins meanwhile: the record that leaves stands under the newest roster.
+    world.login("ana", by_passphrase(PASSPHRASE), "tablet").await.unwrap();
+    let mut archive = phone.archive().unwrap();
+    phone.leave(&mut archive).await.unwrap();
+    assert_eq!(admits(&phone).await, Err(Some(Reason::DeviceGone)));
+    assert_eq!(admits(&laptop).await, Ok(5));
+    let facts = world.meta.user_devices(&phone.session.identity.account).await.unwrap();
+    let left = facts.into_iter().find(|d| d.id == phone.session.device.id()).unwrap();
+    assert_eq!((left.counter, left.active), (2, false));
+    assert_eq!(refused(phone.leave(&mut archive).await).exit(), 13, "it is gone already");
+}
+
+#[tokio::test]
+async fn an_operators_acts_are_told_as_such() {
+    let Pair { world, mut laptop, phone, places: _kept, .. } = Pair::new().await;
+    world.meta.user_change(&name("ana"), UserChange::Suspend).await.unwrap();
+    let mut archive = laptop.archive().unwrap();
+    let target = phone.session.device.id();
+    let says = "this account is suspended by the operator of vault.test";
+    assert_eq!(refused(world.login("ana", by_passphrase(PASSPHRASE), "tablet").await).to_string(), says);
+    assert_eq!(refused(laptop.revoke(&mut archive, &target, by_passphrase(PASSPHRASE)).await).to_string(), says);
+    assert_eq!(refused(laptop.session.token().await).to_string(), says);
+    world.meta.user_change(&name("ana"), UserChange::Resume).await.unwrap();
+    laptop.revoke(&mut archive, &target, by_passphrase(PASSPHRASE)).await.unwrap();
+    // A deleted account is one that was never there.
+    world.meta.user_change(&name("ana"), UserChange::Delete).await.unwrap();
+    let error = refused(world.login("ana", by_passphrase(PASSPHRASE), "tablet").await);
+    assert!(matches!(error, Error::WrongPassphrase { .. }), "{error}");
+    let opened = laptop.session.call(|remote, token| async move { remote.slots(&token).await }).await;
+    assert_eq!(refused(opened.map_err(|e| e.into_error(&laptop.session.identity))).exit(), 13);
 }
 
 #[tokio::test]

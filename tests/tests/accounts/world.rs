@@ -14,7 +14,11 @@ use client::ids::DeviceId;
 use client::remote::Connector;
 use client::vault::{Joined, Secret, Vault, Where};
 use proto::wire::slot::AccountName;
-use service::rpc::{Registration, Settings};
+use service::auth::secrets::Secrets;
+use service::env::{SystemClock, SystemEntropy};
+use service::meta::Model;
+use service::objects::Memory;
+use service::rpc::{Registration, Service, Settings};
 use service::testkit::InProcess;
 use tempfile::TempDir;
 use tonic::transport::Channel;
@@ -25,6 +29,8 @@ pub const PASSPHRASE: &str = "seven otters paint slowly";
 /// A running service, and the ways to it.
 pub struct World {
     pub service: Arc<InProcess>,
+    /// What the service keeps, for an operator's acts.
+    pub meta: Arc<Model>,
 }
 
 /// Opens pipes to the service.
@@ -54,7 +60,11 @@ impl World {
             auth_per_minute: 10_000,
             ..settings
         };
-        Self { service: Arc::new(InProcess::on_memory(settings)) }
+        let (meta, objects) = (Arc::new(Model::new()), Arc::new(Memory::new()));
+        let secrets = Secrets::fresh(&SystemEntropy);
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        let service = Service::new(meta.clone(), objects, secrets, clock, entropy, settings);
+        Self { service: Arc::new(InProcess::start(service)), meta }
     }
 
     pub fn at(&self) -> Where {
