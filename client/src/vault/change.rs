@@ -60,7 +60,7 @@ impl Vault {
     pub async fn change_passphrase(&mut self, archive: &mut Archive, secret: Secret, new: Passphrase) -> Result<()> {
         self.judge(&new)?;
         let (gate, known) = (Gate::of(&self.session).await?, self.known(archive)?);
-        let enrolled = self.enrol(self.present_cost(archive)?, new).await?;
+        let enrolled = self.enrol(&gate, self.present_cost(archive)?, new).await?;
         let mut entropy = self.session.env.entropy.clone();
         let advanced = gate.advance(&secret, |proved| {
             let Proved { root, verified, .. } = known.hold(self, proved)?;
@@ -96,7 +96,7 @@ impl Vault {
     ) -> Result<Option<RecoveryKey>> {
         self.judge(&new_passphrase)?;
         let (gate, known) = (Gate::of(&self.session).await?, self.known(archive)?);
-        let enrolled = self.enrol(self.present_cost(archive)?, new_passphrase).await?;
+        let enrolled = self.enrol(&gate, self.present_cost(archive)?, new_passphrase).await?;
         let mut entropy = self.session.env.entropy.clone();
         let fresh = RecoveryKey::generate(&mut entropy);
         let given = match &secret {
@@ -142,7 +142,7 @@ impl Vault {
     }
 
     /// Enrols a passphrase for this account.
-    async fn enrol(&self, cost: Option<Cost>, passphrase: Passphrase) -> Result<Enrolled> {
+    async fn enrol(&self, gate: &Gate, cost: Option<Cost>, passphrase: Passphrase) -> Result<Enrolled> {
         let enrolment = Enrolment::start(passphrase, self.session.env.entropy.clone())?;
         let request = enrolment.request().to_vec();
         let answer = self.session.call(|remote, token| {
@@ -154,10 +154,8 @@ impl Vault {
             };
             async move { remote.register_start(request).await }
         });
-        let identity = &self.session.identity;
-        let answer = answer.await.map_err(|e| e.into_error(identity))?;
-        let at = (identity.server.as_str(), identity.server_name.as_str(), &identity.name);
-        enrolment.finish(answer, cost, self.session.bounds, at).await
+        let answer = answer.await.map_err(|e| e.into_error(&self.session.identity))?;
+        enrolment.finish(answer, cost, gate).await
     }
 
     /// The cost of the present passphrase, which its owner chose: the next one has it too.

@@ -1,9 +1,9 @@
 //! Choosing a passphrase: judged here, then enrolled with OPAQUE.
 
 use proto::v1;
-use proto::wire::slot::{AccountName, Argon2Cost};
+use proto::wire::slot::Argon2Cost;
 
-use super::gate::stretched;
+use super::gate::{Gate, opaque_failed, stretched};
 use super::session::malformed;
 use crate::crypto::opaque::{Bounds, Cost, Registered, Registration, Terms};
 use crate::crypto::passphrase::Passphrase;
@@ -52,22 +52,20 @@ impl Enrolment {
         self,
         answer: v1::RegisterStartResponse,
         chosen: Option<Cost>,
-        bounds: Bounds,
-        at: (&str, &str, &AccountName),
+        gate: &Gate,
     ) -> Result<Enrolled> {
         let v1::RegisterStartResponse { opaque_response, credential_id, argon2 } = answer;
-        let (server, server_name, name) = at;
         let credential_id = credential_id[..].try_into().map_err(|_| malformed("a credential id has no 32 bytes"))?;
         let cost = match chosen {
             Some(cost) => cost,
-            None => held(bounds, &argon2, server)?,
+            None => held(gate.bounds, &argon2, &gate.server)?,
         };
-        let (server_name, name) = (server_name.to_owned(), name.clone());
+        let (server_name, name) = (gate.server_name.clone(), gate.name.clone());
         let Self { state, mut entropy, request: _ } = self;
         let registered = stretched(move || {
             let terms = Terms { server_name: &server_name, name: &name, cost };
             state.finish(&opaque_response, &terms, &mut entropy)
         });
-        Ok(Enrolled { registered: registered.await?.map_err(super::gate::opaque_failed)?, credential_id, cost })
+        Ok(Enrolled { registered: registered.await?.map_err(opaque_failed)?, credential_id, cost })
     }
 }

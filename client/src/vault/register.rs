@@ -74,7 +74,7 @@ async fn enrol(gate: &Gate, passphrase: Passphrase, invite: &[u8], cost: Option<
         token: Default::default(),
     };
     let answer = gate.remote.register_start(request).await.map_err(|r| gate.error(r))?;
-    enrolment.finish(answer, cost, gate.bounds, (&gate.server, &gate.server_name, &gate.name)).await
+    enrolment.finish(answer, cost, gate).await
 }
 
 /// An account that is about to exist.
