@@ -1,1 +1,3 @@
+//! What several suites share.
 
+pub mod world;

@@ -39,6 +39,14 @@ impl Home {
         self.dir.join("archive")
     }
 
+    /// Removes the archive; none is no error. What it holds is gone.
+    pub fn remove_archive(&self) -> io::Result<()> {
+        match fs::remove_dir_all(self.archive_dir()) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+            _ => Ok(()),
+        }
+    }
+
     pub fn lock_path(&self) -> PathBuf {
         self.dir.join("lock")
     }

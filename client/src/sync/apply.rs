@@ -1,5 +1,7 @@
 //! What becomes of an accepted entry: rows, runs to fetch, places of chunks, a newer roster or head.
 
+use std::collections::BTreeSet;
+
 use proto::wire::bytes::{Reader, Writer};
 use proto::wire::events::EventsClear;
 use proto::wire::header::{Record, RecordKind};
@@ -11,8 +13,9 @@ use crate::archive::{Chunk, Commit, FileChunks, Note};
 use crate::chunk::ChunkList;
 use crate::crypto::ChunkKey;
 use crate::error::{Error, Result};
-use crate::ids::PackId;
+use crate::ids::{DeviceId, PackId};
 use crate::log::{Accepted, EventsContent};
+use crate::vault::{left, set_left};
 use crate::pack::{BlockRow, ChunkEntry, ChunkRunEntry, RunEntry, read_block};
 
 /// An entry, opened and ready to be committed.
@@ -20,7 +23,13 @@ pub(super) enum Prepared {
     /// A sign of life, or an entry whose body has gone below a head.
     Nothing,
     Events(Box<Events>),
-    Roster(Vec<u8>),
+    Roster {
+        note: Vec<u8>,
+        /// Devices that left by themselves and that it does not list as gone yet.
+        left: BTreeSet<DeviceId>,
+    },
+    /// A device's own leaving.
+    Left(BTreeSet<DeviceId>),
     Head {
         note: Vec<u8>,
         covered: u64,
@@ -56,12 +65,19 @@ impl Flow<'_> {
                     return Ok(Prepared::Nothing);
                 }
                 self.vault.ring = self.vault.next_ring(record, body, accepted.index, clear)?;
-                Ok(Prepared::Roster(self.vault.ring.encode()))
+                let mut left = left(self.archive)?;
+                left.retain(|device| clear.roster.active(device).is_some());
+                Ok(Prepared::Roster { note: self.vault.ring.encode(), left })
             }
             RecordKind::Head => {
                 let Some(clear) = &accepted.head else { return Ok(Prepared::Nothing) };
                 let note = HeadNote { index: accepted.index, record: record.clone(), body: body.to_vec() };
                 Ok(Prepared::Head { note: note.encode(), covered: clear.covered_size, own })
+            }
+            RecordKind::Events if record.header.is_last() => {
+                let mut left = left(self.archive)?;
+                left.insert(record.header.device);
+                Ok(Prepared::Left(left))
             }
             RecordKind::Events => {
                 let Some((clear, _)) = &accepted.body else { return Ok(own_bare(own, accepted.index)) };
@@ -142,7 +158,11 @@ impl Prepared {
         match self {
             Self::Nothing => Ok(0),
             Self::Events(events) => events.apply(c).map(|rows| if events.own.is_some() { 0 } else { rows }),
-            Self::Roster(note) => c.set_note(Note::Roster, Some(note)).map(|()| 0),
+            Self::Roster { note, left } => {
+                c.set_note(Note::Roster, Some(note))?;
+                set_left(c, left).map(|()| 0)
+            }
+            Self::Left(left) => set_left(c, left).map(|()| 0),
             Self::Head { note, covered, own } => {
                 if let Some(counter) = own {
                     c.accepted(*counter, 0)?;

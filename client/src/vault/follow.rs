@@ -9,15 +9,11 @@ use crate::error::{Error, Result};
 impl Vault {
     /// Opens a ROSTER that was accepted over the current one. A device that it no longer lists has been removed.
     pub(crate) fn next_ring(&self, record: &Record, body: &[u8], index: u64, clear: &RosterClear) -> Result<Ring> {
-        let roster = &clear.roster;
-        if roster.active(&self.session.device.id()).is_none() {
+        let device = &self.session.device;
+        if clear.roster.active(&device.id()).is_none() {
             return Err(Error::DeviceRevoked { account: self.session.identity.shown(), at: None });
         }
-        let mut keys = self.ring.known_keys.clone();
-        if keys.last() != Some(&roster.verifying_key) {
-            keys.push(roster.verifying_key);
-        }
-        Ring::new(record.clone(), body.to_vec(), index, keys, &self.session.device)
-            .map_err(|_| Error::RosterMismatch { what: "the newest roster" })
+        let next = self.ring.next(record.clone(), body.to_vec(), index, device);
+        next.map_err(|_| Error::RosterMismatch { what: "the newest roster" })
     }
 }

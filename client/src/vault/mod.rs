@@ -4,12 +4,23 @@
 //! Nothing here holds the account's root longer than one act, and nothing is written on the machine before everything
 //! a server said has been verified.
 
+mod advance;
+mod change;
 mod facts;
 mod follow;
+mod gate;
 mod identity;
+mod install;
+mod leave;
+mod left;
+mod login;
 mod parts;
+mod passphrase;
+mod register;
 mod ring;
 mod session;
+mod slots;
+mod verify;
 mod work;
 
 use std::sync::Arc;
@@ -18,8 +29,11 @@ use proto::wire::roster::{Device, DeviceState};
 
 pub use facts::{Registration, ServerFacts};
 pub use identity::Identity;
+pub use install::Joined;
+pub use left::{left, set_left};
 pub use ring::Ring;
 pub use session::{CallError, Session};
+pub use slots::{SlotCopy, Slots};
 pub use work::{Cancel, Phase, Progress, Work};
 
 use crate::archive::{Archive, Note, Parts, peek};

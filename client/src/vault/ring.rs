@@ -1,10 +1,12 @@
 //! The newest verified ROSTER, opened: who the account's devices are, and all keys an active one works with.
 
-use proto::wire::bytes::{Reader, Writer};
+use proto::v1;
+use proto::wire::bytes::{Malformed, Reader, Writer};
 use proto::wire::header::Record;
 use proto::wire::limits::{BODY_BYTES_MAX, RECORD_BYTES};
-use proto::wire::roster::Roster;
+use proto::wire::roster::{Roster, accept_next};
 
+use super::verify::Chain;
 use crate::crypto::roster::{OpenRoster, Unlock, open_roster};
 use crate::crypto::{DeviceKeys, Keyring, Lifetime, OpenBody, Refused, account_of, open_body};
 
@@ -40,6 +42,30 @@ impl Ring {
             && known_keys.last() == Some(&roster.verifying_key)
             && u32::try_from(known_keys.len()) == Ok(roster.root_generation);
         if fits { Ok(Self { record, body, index, open, known_keys }) } else { Err(Refused) }
+    }
+
+    /// Opens the roster that follows this one in the log. A device that is gone by it cannot.
+    pub fn next(&self, record: Record, body: Vec<u8>, index: u64, device: &DeviceKeys) -> Result<Self, Refused> {
+        let next = accept_next(self.roster(), &record, &body).map_err(|_| Refused)?;
+        let mut known_keys = self.known_keys.clone();
+        if next.rotation.is_some() {
+            known_keys.push(next.roster.verifying_key);
+        }
+        Self::new(record, body, index, known_keys, device)
+    }
+
+    /// Opens the newest of rosters that lead here from the account's id, for a device that has not seen all between:
+    /// the `rosters` of an `Open` from version 0. One that leads past this roster to an older one is refused.
+    pub fn leap(&self, rosters: &[v1::Entry], device: &DeviceKeys) -> Result<Self, Refused> {
+        let chain = Chain::read(rosters).map_err(|_| Refused)?;
+        let newest = chain.accept(&self.roster().account).map_err(|_| Refused)?;
+        let known_keys = chain.keys().map_err(|_| Refused)?;
+        let (last, body) = chain.last().map_err(|_| Refused)?;
+        let same = last.leaf.record.digest() == self.record.digest();
+        if !same && newest.roster.version <= self.roster().version || !known_keys.starts_with(&self.known_keys) {
+            return Err(Refused);
+        }
+        Self::new(last.leaf.record.clone(), body.to_vec(), last.index, known_keys, device)
     }
 
     /// The bytes that the archive keeps as `Note::Roster`. What they hold of keys is sealed.
@@ -80,10 +106,10 @@ impl Ring {
 
 type Parts = (Record, Vec<u8>, u64, Vec<[u8; 32]>);
 
-fn read(bytes: &[u8]) -> proto::wire::bytes::Result<Parts> {
+fn read(bytes: &[u8]) -> Result<Parts, Malformed> {
     let mut r = Reader::new(bytes);
     if r.u8()? != VERSION {
-        return Err(proto::wire::bytes::Malformed::Unknown);
+        return Err(Malformed::Unknown);
     }
     let record = Record::decode(r.take(RECORD_BYTES)?)?;
     let body = r.prefixed(BODY_BYTES_MAX)?.to_vec();

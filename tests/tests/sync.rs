@@ -1,0 +1,6 @@
+//! Backup, restore and exchange end to end: the client against a real service in this process.
+
+#[path = "sync/first.rs"]
+mod first;
+#[path = "sync/history.rs"]
+mod history;
