@@ -1,134 +1,22 @@
 //! The program itself: started, killed, stopped, administered, watched.
 
 mod device;
-
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+mod running;
 
 use bytes::Bytes;
-use device::{Device, random, reason};
+use device::{random, reason};
 use proto::v1;
 use proto::v1::refusal::Reason;
+use running::{Running, address_of, invite_of, ran, state};
 use serde_json::Value;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
-
-/// A debug build on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-struct Running {
-    child: Child,
-    lines: Receiver<String>,
-    seen: Vec<String>,
-    address: SocketAddr,
-    ops: SocketAddr,
-}
-
-/// A command with nothing of the tester's own settings in its environment.
-fn chatkeepd(data_dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chatkeepd"));
-    command.env_clear().env("HOME", data_dir).arg("--data-dir").arg(data_dir);
-    // The system's own file must not reach into the test.
-    let config = data_dir.with_file_name("config.toml");
-    if !config.exists() {
-        std::fs::write(&config, "").unwrap();
-    }
-    command.arg("--config").arg(config).args(arguments).stdin(Stdio::null());
-    command
-}
-
-impl Running {
-    fn start(data_dir: &Path, arguments: &[&str]) -> Self {
-        let mut all = vec!["--set", "ops.listen=127.0.0.1:0", "--set", "ops.shutdown_grace=5s"];
-        all.extend(["serve", "--listen", "127.0.0.1:0"]);
-        all.extend(arguments);
-        let mut command = chatkeepd(data_dir, &all);
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let (sender, lines) = channel();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || stderr.lines().map_while(Result::ok).for_each(|l| drop(sender.send(l))));
-        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut running = Self { child, lines, seen: Vec::new(), address: nowhere, ops: nowhere };
-        running.ops = running.event("ops_listening")["address"].as_str().unwrap().parse().unwrap();
-        running.address = running.event("listening")["address"].as_str().unwrap().parse().unwrap();
-        running
-    }
-
-    fn event(&mut self, name: &str) -> Value {
-        loop {
-            let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("no {name} after {:#?}", self.seen));
-            let value: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("not JSON: {line}"));
-            self.seen.push(line);
-            if value["event"] == name {
-                return value;
-            }
-        }
-    }
-
-    async fn device(&self, name: &str) -> Device {
-        let endpoint = Endpoint::from_shared(format!("http://{}", self.address)).unwrap();
-        Device::new(&endpoint.connect().await.unwrap(), name, "lantern quiet copper ribbon")
-    }
-
-    async fn reconnect(&self, device: &mut Device) {
-        let fresh = self.device(&device.name).await;
-        (device.accounts, device.vault) = (fresh.accounts, fresh.vault);
-    }
-
-    fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.ops).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: ops\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, answer.split_once("\r\n\r\n").unwrap().1.to_owned())
-    }
-
-    /// Tells it to stop and waits until it has.
-    fn stop(mut self) -> Vec<String> {
-        let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
-        self.event("stopped");
-        assert!(self.child.wait().unwrap().success());
-        self.seen.clone()
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn state() -> (tempfile::TempDir, PathBuf) {
-    let dir = tempfile::tempdir().unwrap();
-    let data_dir = dir.path().join("state");
-    (dir, data_dir)
-}
-
-fn ran(data_dir: &Path, arguments: &[&str]) -> (i32, Value, String) {
-    let Output { status, stdout, stderr } = chatkeepd(data_dir, arguments).output().unwrap();
-    let value = serde_json::from_slice(&stdout).unwrap_or(Value::Null);
-    (status.code().unwrap(), value, String::from_utf8(stderr).unwrap())
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_survives_a_kill_and_a_stop() {
     let (_dir, data_dir) = state();
     let mut running = Running::start(&data_dir, &[]);
     let link = std::fs::read_to_string(data_dir.join("first-invite")).unwrap();
-    let token = link.trim().rsplit_once('#').unwrap().1;
-    let invite: Vec<u8> = (0..16).map(|i| u8::from_str_radix(&token[2 * i..2 * i + 2], 16).unwrap()).collect();
+    let (token, invite) = invite_of(&link);
     let mut ana = running.device("ana").await;
     ana.register(&invite).await.unwrap();
     ana.sign_in().await.unwrap();
@@ -151,7 +39,7 @@ async fn what_was_acknowledged_survives_a_kill_and_a_stop() {
     assert!(hints.message().await.is_err(), "a stream is ended, not cut");
     let log = stopping.join().unwrap().join("\n");
     // The graceful stop has drained the mirror: all the bucket needs is there.
-    let address: String = ana.account[..16].iter().map(|b| format!("{b:02x}")).collect();
+    let address = address_of(&ana);
     let folder = data_dir.join("objects").join(&address);
     for name in ["roster", "slot-1", "opaque"] {
         assert!(folder.join(name).exists(), "{name}");
@@ -176,8 +64,7 @@ async fn operators_invite_suspend_measure_and_check() {
     assert_eq!(ran(&data_dir, &["health", "--json"]).0, 0);
     let (code, made, _) = ran(&data_dir, &["invite", "create", "--uses", "2", "--quota", "1MiB", "--json"]);
     assert_eq!((code, &made["schema"]), (0, &"chatkeep.invite-create/1".into()));
-    let token = made["link"].as_str().unwrap().rsplit_once("/#").unwrap().1.to_owned();
-    let invite: Vec<u8> = (0..16).map(|i| u8::from_str_radix(&token[2 * i..2 * i + 2], 16).unwrap()).collect();
+    let (_, invite) = invite_of(made["link"].as_str().unwrap());
     let mut ana = running.device("ana").await;
     ana.register(&invite).await.unwrap();
     ana.sign_in().await.unwrap();
@@ -210,7 +97,7 @@ async fn operators_invite_suspend_measure_and_check() {
     let (code, checked, _) = ran(&data_dir, &["check", "--sample", "100%", "--json"]);
     assert_eq!((code, &checked["ok"], &checked["objects"]), (0, &true.into(), &1.into()));
     assert_eq!((&checked["read_bytes"], &checked["unknown_objects"]), (&65536.into(), &0.into()));
-    let address: String = ana.account[..16].iter().map(|b| format!("{b:02x}")).collect();
+    let address = address_of(&ana);
     let name: String = pack.iter().map(|b| format!("{b:02x}")).collect();
     let object = data_dir.join("objects").join(address).join(name);
     std::fs::rename(&object, object.with_file_name("00".repeat(16))).unwrap();

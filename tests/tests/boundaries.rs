@@ -4,6 +4,8 @@
 //! the protocol, an import against the layers, a house rule broken in the text of a file. What they cannot: a secret
 //! that reaches the service as bytes; the suites that search what the service stores are there for that.
 
+#[path = "boundaries/documents.rs"]
+mod documents;
 #[path = "boundaries/layers.rs"]
 mod layers;
 #[path = "boundaries/packages.rs"]

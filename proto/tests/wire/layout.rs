@@ -1,5 +1,6 @@
 //! Where every byte stands, put together a second time from the tables of `docs/format.md`.
 
+use proto::wire::bytes::Malformed;
 use proto::wire::context::{BadSignature, verify};
 use proto::wire::events::{EventsClear, Permit};
 use proto::wire::head::HeadClear;
@@ -77,7 +78,23 @@ fn a_body_is_held_to_its_header() {
     assert_eq!(record.split_body(&body), Ok((&body[..5], &body[5..])));
     assert!(record.split_body(&body[..255]).is_err());
     assert!(record.split_body(&[8; 256]).is_err());
+    let longer = header::Header { body_len: 512, ..record.header.clone() };
+    let longer = Record { header_bytes: longer.encode(), header: longer, signature: [0; 64] };
+    assert!(longer.split_body(&body).is_err(), "its hash alone does not make it the body");
     assert!(record.split_body(&[]).is_err());
+}
+
+#[test]
+fn a_header_of_another_version_kind_or_flag_is_refused() {
+    let good = samples::header().encode();
+    assert!(header::Header::decode(&good).is_ok());
+    for (at, values) in [(0, vec![0, 2, 255]), (1, vec![0, 4, 255]), (2, vec![2, 3, 0x80]), (3, vec![1, 0x80])] {
+        for value in values {
+            let mut other = good;
+            other[at] = value;
+            assert_eq!(header::Header::decode(&other).err(), Some(Malformed::Unknown), "{value} at {at}");
+        }
+    }
 }
 
 /// Lengths a header may not state: off the ladder, above a body's limit, a clear part longer than its body.

@@ -82,6 +82,14 @@ fn each_broken_rule_is_refused_by_name() {
         ("a version left out", |p| (p.header.roster_version, p.roster.version) = (7, 7), Refused::Version),
         ("signed by another key", |p| p.signer = 9, Refused::Signature),
         ("signed by a device", |p| p.signer = 1, Refused::Signature),
+        (
+            "another root without rotation",
+            |p| {
+                p.signer = 9;
+                p.roster.verifying_key = public(9);
+            },
+            Refused::Rotation,
+        ),
         ("a new root without consent", |p| (p.rotate(ROOT + 1), p.rotated_from = None).1, Refused::Rotation),
         (
             "consent by another root",

@@ -44,6 +44,15 @@ async fn what_was_acknowledged_survives_a_crash() {
     }
 }
 
+#[test]
+fn commits_are_synced_in_full() {
+    let (_dir, path) = place();
+    let connection = schema::open_writer(&path).unwrap();
+    let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |r| r.get(0)).unwrap();
+    let journal: String = connection.pragma_query_value(None, "journal_mode", |r| r.get(0)).unwrap();
+    assert_eq!((synchronous, journal.as_str()), (2, "wal"));
+}
+
 #[tokio::test]
 async fn a_newer_schema_is_refused_and_left_as_it_is() {
     let (_dir, path) = place();

@@ -90,6 +90,8 @@ pub async fn a_suspended_account_waits_and_a_deleted_one_goes(store: &dyn Meta) 
     change(UserChange::Suspend).await.unwrap();
     assert_eq!(refusal(store.log_size(&caller).await), Refused::Suspended);
     assert_eq!(refusal(store.append(&caller, vec![author.empty(0)], T0).await), Refused::Suspended);
+    let roster = author.sign_roster(author.next_roster(), None, None);
+    assert_eq!(refusal(store.append_roster(roster, vec![], T0).await), Refused::Suspended);
     assert!(store.device_access(&author.account, &caller.device).await.unwrap().unwrap().suspended);
     assert!(store.sign_in(&author.account, proto::wire::roster::SlotKind::Recovery).await.unwrap().suspended);
     change(UserChange::Resume).await.unwrap();

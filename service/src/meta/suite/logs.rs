@@ -1,7 +1,7 @@
 //! Accounts and their logs.
 
 use proto::wire::events::EventsClear;
-use proto::wire::header::{FLAG_LAST, Leaf, RecordKind, leaf_hash};
+use proto::wire::header::{FLAG_LAST, Leaf, RecordKind, body_hash, leaf_hash};
 use proto::wire::ids::DeviceId;
 use proto::wire::roster::SlotKind;
 use proto::wire::tree::{Frontier, verify_consistency, verify_inclusion};
@@ -130,6 +130,8 @@ pub async fn a_record_must_fit_the_log(store: &dyn Meta) {
     each(&|d| d.header.clear_len = 2);
     each(&|d| d.header.kind = RecordKind::Roster);
     each(&|d| d.body = d.body.slice(..128));
+    // A sign of life that brings a body all the same.
+    each(&|d| (d.header.clear_len, d.header.body_len, d.header.body_hash) = (0, 0, body_hash(&[])));
     let mut forged = author.sign(0, draft());
     forged.record.signature[5] ^= 1;
     bad.push(forged);

@@ -2,6 +2,7 @@
 //! by hand. Then the same random work on two stores, which must give equal answers.
 
 pub(crate) mod author;
+mod claims;
 mod gates;
 pub(crate) mod heads;
 mod logs;
@@ -43,6 +44,10 @@ on_every_store! {
     logs::every_page_proves_that_it_continues,
     logs::open_tells_what_is_new,
     logs::a_tail_has_an_end,
+    claims::a_batch_has_limits,
+    claims::a_permit_is_the_current_roots,
+    claims::agreement_is_never_taken_back,
+    claims::a_roster_is_of_its_log,
     packs::a_pack_is_reserved_then_whole_then_pinned,
     packs::room_is_charged_and_given_back,
     packs::what_is_due_is_gone_for_every_check,
