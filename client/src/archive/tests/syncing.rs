@@ -1,7 +1,7 @@
 use super::support::*;
 use crate::archive::{Archive, Chunk, FileChunks, Note, OwnRecord, PackState, StagedPack, StoredRow};
 use crate::event::{Chat, Kind, Row, tag};
-use crate::ids::{ChunkId, DeviceId, FileId, PackId};
+use crate::ids::{ChunkId, FileId, PackId};
 
 fn all(archive: &Archive, logged: bool) -> Vec<StoredRow> {
     let mut rows = Vec::new();
