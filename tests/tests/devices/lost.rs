@@ -105,7 +105,7 @@ async fn a_lost_phone_reads_and_writes_nothing_more() {
     let upload = remote.put_pack(&token, PackId([9; 16]), 16, vec![0; 1 << 16].into()).await;
     assert!(spent(reason(upload.map(drop).unwrap_err())));
     // Nor does it get another token; and to its owner it says what happened.
-    assert_eq!(refused(lost.vault.session.token().await).exit(), 13);
+    assert_eq!(refused(lost.vault.usage().await).exit(), 13);
     let again = lost.vault.backup(&mut lost.archive, &Default::default(), &client::vault::Work::quiet()).await;
     assert_eq!(refused(again).exit(), 13);
     model.holds(&lost.archive);
