@@ -134,7 +134,7 @@ impl Remote {
         let mut content = Vec::with_capacity(expected);
         while let Some(part) = stream.message().await.map_err(Refused::new)? {
             if content.len() + part.content.len() > expected {
-                return Err(Refused::new(Status::data_loss("a pack is longer than its class")));
+                return Err(Refused::new(Status::out_of_range("a pack is longer than its class")));
             }
             content.extend_from_slice(&part.content);
         }

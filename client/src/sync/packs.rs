@@ -81,7 +81,9 @@ impl Packs for ServicePacks<'_> {
             match call.await {
                 Ok(bytes) => Ok(Ok(bytes)),
                 Err(CallError::Refused(refused)) if refused.code() == Code::NotFound => Ok(Err(NoPack::Missing)),
-                Err(CallError::Refused(refused)) if refused.code() == Code::DataLoss => Ok(Err(NoPack::Short)),
+                // The service has its row and not its bytes.
+                Err(CallError::Refused(refused)) if refused.code() == Code::DataLoss => Ok(Err(NoPack::Missing)),
+                Err(CallError::Refused(refused)) if refused.code() == Code::OutOfRange => Ok(Err(NoPack::Short)),
                 Err(error) => Err(error.into_error(&self.session.identity)),
             }
         });

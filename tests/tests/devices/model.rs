@@ -14,14 +14,14 @@ use tests::world::{PASSPHRASE, Place, World, by_passphrase};
 pub struct Device {
     pub vault: Vault,
     pub archive: Archive,
-    pub place: Place,
+    _place: Place,
 }
 
 impl Device {
     pub fn install(place: Place, joined: client::vault::Joined) -> Self {
         let vault = place.install(joined);
         let archive = vault.archive().unwrap();
-        Self { vault, archive, place }
+        Self { vault, archive, _place: place }
     }
 
     pub async fn new(world: &World, name: &str) -> Self {

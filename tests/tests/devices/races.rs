@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use client::sync::{Backup, BackupOptions};
+use client::sync::{Backup, BackupOptions, CheckLevel};
 use client::vault::{Cancel, Phase, Work};
 use service::meta::Meta as _;
 use tests::strata::{Stored, caller};
@@ -53,6 +53,11 @@ async fn turns_and_races_lose_nothing_and_double_nothing() {
     model.holds(&phone.archive);
     assert_eq!(laptop.archive.digest().unwrap().hash(), phone.archive.digest().unwrap().hash());
     model.holds_at(&world, &laptop.vault).await;
+    for device in [&mut laptop, &mut phone] {
+        let level = CheckLevel::Contents { percent: 100 };
+        let checked = device.vault.check(&mut device.archive, level, &Work::quiet()).await.unwrap();
+        assert!(checked.ok, "{:?}", checked.problems);
+    }
 }
 
 /// Work that, when its rows are in the log and its fold is about to begin, says so and waits for a word.
