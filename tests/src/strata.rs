@@ -37,7 +37,8 @@ impl Stored {
         let caller = caller(world, vault).await;
         let mut entries = Vec::new();
         loop {
-            let query = PullQuery { from: entries.len() as u64, known_size: 0, headers_only: false, bytes_max: 1 << 20 };
+            let query =
+                PullQuery { from: entries.len() as u64, known_size: 0, headers_only: false, bytes_max: 1 << 20 };
             let page = world.meta.pull(&caller, query, 0).await.unwrap().entries;
             if page.is_empty() {
                 break;

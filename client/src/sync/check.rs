@@ -14,7 +14,7 @@ use super::packs::{NoPack, Packs as _, Part, ServicePacks};
 use crate::archive::{Archive, Chunk, Note};
 use crate::error::{Error, Result};
 use crate::ids::{EventId, PackId};
-use crate::pack::{Family, RunEntry, open_page, open_packed_chunk, open_run, read_chunk_block};
+use crate::pack::{Family, RunEntry, open_packed_chunk, open_page, open_run, read_chunk_block};
 use crate::strata::{RunRows, Sorted as _};
 use crate::vault::{Phase, Progress, Vault, Work};
 
@@ -148,7 +148,9 @@ impl Flow<'_> {
         let mut runs = Vec::new();
         self.archive.each_tail(|index, content| {
             if let Ok(content) = crate::log::EventsContent::decode(content) {
-                runs.extend(content.runs.iter().filter_map(|run| RunEntry::decode(&super::apply::adopted(run, index)).ok()));
+                runs.extend(
+                    content.runs.iter().filter_map(|run| RunEntry::decode(&super::apply::adopted(run, index)).ok()),
+                );
             }
             Ok(())
         })?;
@@ -210,9 +212,9 @@ impl Flow<'_> {
 
     fn verify(&self, object: &Object, bytes: &[u8]) -> Result<Verdict> {
         Ok(match object {
-            Object::Front(page) => whole(bytes, page.class.bytes(), || {
-                open_run(&self.account(), page, bytes).map(|_| ()).map_err(|_| ())
-            }),
+            Object::Front(page) => {
+                whole(bytes, page.class.bytes(), || open_run(&self.account(), page, bytes).map(|_| ()).map_err(|_| ()))
+            }
             Object::Run(run) => whole(bytes, run.pack.class.bytes(), || match run.family {
                 Family::Messages => {
                     let mut rows = RunRows::open(&self.account(), run, bytes, &self.keys.event).map_err(|_| ())?;
@@ -250,9 +252,9 @@ impl Flow<'_> {
             return Ok(Err("truncated"));
         }
         // Where the pack's other chunks have newer places, what lies between is not this device's to judge.
-        let contiguous = by_place.iter().try_fold(0u64, |at, chunk| {
-            (u64::from(chunk.at) == at).then(|| at + u64::from(chunk.sealed_bytes))
-        });
+        let contiguous = by_place
+            .iter()
+            .try_fold(0u64, |at, chunk| (u64::from(chunk.at) == at).then(|| at + u64::from(chunk.sealed_bytes)));
         let (Some(first), Some(_)) = (by_place.first(), contiguous) else { return Ok(Ok(())) };
         let first = entry(first)?;
         let rest = bytes.get(end..).unwrap_or_default();
@@ -349,7 +351,8 @@ mod tests {
 
     #[test]
     fn padding_is_told_from_chunks_and_from_damage() {
-        let padding: Vec<u8> = (0..4_096u32).flat_map(|n| blake3::hash(&n.to_le_bytes()).as_bytes()[..1].to_vec()).collect();
+        let padding: Vec<u8> =
+            (0..4_096u32).flat_map(|n| blake3::hash(&n.to_le_bytes()).as_bytes()[..1].to_vec()).collect();
         assert!(ends_in(&padding, &padding));
         let behind_a_chunk = [&[7; 900][..], &padding[..3_196]].concat();
         assert!(ends_in(&behind_a_chunk, &padding));

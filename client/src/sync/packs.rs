@@ -75,9 +75,9 @@ impl Packs for ServicePacks<'_> {
     async fn read(&self, id: PackId, part: Part) -> Result<Vec<u8>, NoPack> {
         let (offset, length, expected) = part.aligned();
         let bytes = with_retry(&self.session.env, self.work, || async {
-            let call = self.session.call(|remote, token| async move {
-                remote.get_pack(&token, id, offset, length, expected).await
-            });
+            let call = self
+                .session
+                .call(|remote, token| async move { remote.get_pack(&token, id, offset, length, expected).await });
             match call.await {
                 Ok(bytes) => Ok(Ok(bytes)),
                 Err(CallError::Refused(refused)) if refused.code() == Code::NotFound => Ok(Err(NoPack::Missing)),

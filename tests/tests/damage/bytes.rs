@@ -25,7 +25,7 @@ async fn no_flipped_byte_of_any_object_is_opened() {
     let keys = Keys::of(&home.vault);
     let levels = stored.open(&home.vault.ring).levels();
     assert!(levels.len() >= 3, "{levels:?}");
-    let things = things(&stored, &home.vault);
+    let things = things(&stored, &home);
     let kinds: BTreeSet<_> = things.values().map(|thing| thing.holds()).collect();
     assert_eq!(kinds, BTreeSet::from(["attachments", "chunk run", "front page", "page", "run"]));
     for (id, mut thing) in things {

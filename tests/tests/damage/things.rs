@@ -6,7 +6,8 @@ use client::archive::Archive;
 use client::crypto::{ChunkIdKey, EventKey};
 use client::ids::{AccountId, PackId};
 use client::pack::{
-    ChunkEntry, ChunkRunEntry, Family, PackRef, RunEntry, open_page, open_packed_chunk, open_run, read_block, read_chunk_block,
+    ChunkEntry, ChunkRunEntry, Family, PackRef, RunEntry, open_packed_chunk, open_page, open_run, read_block,
+    read_chunk_block,
 };
 use client::strata::{RunRows, Sorted as _};
 use client::sync::BackupOptions;
@@ -66,15 +67,16 @@ impl Keys {
     }
 }
 
-/// Every object the newest head reaches.
-pub fn things(stored: &Stored, vault: &Vault) -> BTreeMap<PackId, Thing> {
-    let opened = stored.open(&vault.ring);
+/// Every object the newest head reaches. A chunk that was sent again has its newer place.
+pub fn things(stored: &Stored, home: &Home) -> BTreeMap<PackId, Thing> {
+    let opened = stored.open(&home.vault.ring);
     let mut out = BTreeMap::new();
     let mut chunks: BTreeMap<PackId, Vec<ChunkEntry>> = BTreeMap::new();
     for run in opened.runs(Family::Chunks) {
         for block in open_run(&stored.account, &run.pack, &stored.packs[&run.pack.id]).unwrap().blocks {
             for entry in read_chunk_block(&block).unwrap() {
-                if let ChunkRunEntry::Chunk(chunk) = entry {
+                let ChunkRunEntry::Chunk(chunk) = entry else { continue };
+                if home.archive.chunk(&chunk.id).unwrap().is_some_and(|known| known.pack == chunk.pack) {
                     chunks.entry(chunk.pack).or_default().push(chunk);
                 }
             }
@@ -86,6 +88,7 @@ pub fn things(stored: &Stored, vault: &Vault) -> BTreeMap<PackId, Thing> {
     out.extend(catalogue.runs.into_iter().map(|(id, run)| (id, Thing::Run(run))));
     for (id, mut list) in chunks {
         list.sort_by_key(|chunk| chunk.offset);
+        list.dedup_by_key(|chunk| chunk.offset);
         out.insert(id, Thing::Chunks(list));
     }
     out
@@ -129,7 +132,9 @@ impl Thing {
                 };
                 let end = chunks.iter().map(|c| c.offset as usize + c.sealed_len as usize).max().unwrap_or(0);
                 let (first, padding) = (&chunks[0], bytes.get(end..).unwrap_or_default());
-                bytes.len() >= 1 << 16 && chunks.iter().all(whole) && first.key.padding(&first.pack, padding.len()) == padding
+                bytes.len() >= 1 << 16
+                    && chunks.iter().all(whole)
+                    && first.key.padding(&first.pack, padding.len()) == padding
             }
         }
     }

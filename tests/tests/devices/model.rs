@@ -51,7 +51,8 @@ impl Model {
         import(archive, chat, from, to, photo);
         for i in from..to {
             let time = START + i as i64 * 60_000;
-            let mut line = format!("chat{chat} {time} person {} {:?}", i % 3, Some(format!("message {i} of chat {chat}")));
+            let mut line =
+                format!("chat{chat} {time} person {} {:?}", i % 3, Some(format!("message {i} of chat {chat}")));
             if photo > 0 && i.is_multiple_of(10) {
                 line += &format!(" {}", blake3::hash(&photo_bytes(chat, i, photo)).to_hex());
             }
