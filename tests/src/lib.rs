@@ -2,6 +2,7 @@
 
 pub mod exports;
 pub mod history;
+pub mod program;
 pub mod strata;
 pub mod world;
 

@@ -53,17 +53,12 @@ impl Flow<'_> {
 
     pub fn open_head(&self, note: &HeadNote) -> Result<OpenHead> {
         let damaged = |_| broken("the newest head does not open");
-        let open =
-            self.vault.ring.open_body(&note.record, &note.body).map_err(|_| broken("the newest head does not open"))?;
+        let open = self.vault.ring.open_body(&note.record, &note.body).map_err(|_| broken("the newest head does not open"))?;
         let clear = HeadClear::decode(&open.clear).map_err(damaged)?;
         let content = HeadContent::decode(&open.content).map_err(damaged)?;
         let named = clear.named().collect::<Vec<_>>();
         let sealed: Vec<_> = content.pages.iter().map(|page| page.id).collect();
-        if named == sealed {
-            Ok(OpenHead { clear, content })
-        } else {
-            Err(broken("a head names other pages than it opens"))
-        }
+        if named == sealed { Ok(OpenHead { clear, content }) } else { Err(broken("a head names other pages than it opens")) }
     }
 
     /// Agrees with the newest head if the digests at its covered size are this device's own.
