@@ -98,13 +98,15 @@ impl Packs for ServicePacks<'_> {
     async fn read(&self, id: PackId, part: Part) -> Result<Vec<u8>, NoPack> {
         let (offset, length, expected) = part.aligned();
         let bytes = with_retry(&self.session.env, self.work, || async {
-            let call = self.session.call(|remote, token| async move {
-                remote.get_pack(&token, id, offset, length, expected).await
-            });
+            let call = self
+                .session
+                .call(|remote, token| async move { remote.get_pack(&token, id, offset, length, expected).await });
             match call.await {
                 Ok(bytes) => Ok(Ok(bytes)),
                 Err(CallError::Refused(refused)) if refused.code() == Code::NotFound => Ok(Err(NoPack::Missing)),
-                Err(CallError::Refused(refused)) if refused.code() == Code::DataLoss => Ok(Err(NoPack::Short)),
+                // The service has its row and not its bytes.
+                Err(CallError::Refused(refused)) if refused.code() == Code::DataLoss => Ok(Err(NoPack::Missing)),
+                Err(CallError::Refused(refused)) if refused.code() == Code::OutOfRange => Ok(Err(NoPack::Short)),
                 Err(error) => Err(error.into_error(&self.session.identity)),
             }
         });
