@@ -110,6 +110,13 @@ impl Vault {
         facts::facts(&remote, at.connector.server()).await
     }
 
+    /// The account that is set up in a key store; none where none is.
+    pub fn identity(keys: &dyn KeyStore) -> Result<Option<Identity>> {
+        let Some(bytes) = keys.load(entry::IDENTITY)? else { return Ok(None) };
+        let broken = |_| Error::Archive("the keys of this device are damaged".to_owned());
+        Identity::decode(&bytes).map(Some).map_err(broken)
+    }
+
     /// Opens what is set up in a home. Needs no network and no secret.
     pub fn open(home: &Home, keys: &dyn KeyStore, at: Where) -> Result<Self> {
         let identity = keys.load(entry::IDENTITY)?.ok_or(Error::NotSetUp)?;
