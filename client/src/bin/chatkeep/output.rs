@@ -53,10 +53,9 @@ pub struct Output {
     pub no_input: bool,
     pub colour: bool,
     warned: AtomicBool,
-    /// Whether a question waits for its answer: then an interrupt ends the process at once.
-    asking: &'static AtomicBool,
 }
 
+/// Whether a question waits for its answer: then an interrupt ends the process at once.
 static ASKING: AtomicBool = AtomicBool::new(false);
 
 impl Output {
@@ -67,7 +66,7 @@ impl Output {
             Colour::Never => false,
             Colour::Auto => wanted && std::io::stderr().is_terminal(),
         };
-        Self { json, quiet, no_input, colour, warned: AtomicBool::new(false), asking: &ASKING }
+        Self { json, quiet, no_input, colour, warned: AtomicBool::new(false) }
     }
 
     /// Whether a question may be asked.
