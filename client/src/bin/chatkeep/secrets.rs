@@ -182,8 +182,19 @@ pub fn invite(from: &InviteFrom) -> Result<Option<[u8; 16]>> {
     };
     let Some(text) = wanted.given()? else { return Ok(None) };
     let token = text.trim().rsplit('#').next().unwrap_or_default();
-    let read = client::vault::invite_token(token);
-    read.map(Some).ok_or_else(|| Problem::usage("this is not a complete invite").hint("copy the whole link once more"))
+    token_bytes(token).map(Some).ok_or_else(|| Problem::usage("this is not a complete invite").hint("copy the whole link once more"))
+}
+
+/// Reads the sixteen bytes of a token, written in hex.
+fn token_bytes(token: &str) -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    if token.len() != 2 * bytes.len() || !token.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(token.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
 }
 
 fn old(from: &PassphraseFrom) -> Wanted<'_> {
