@@ -18,6 +18,7 @@ mod parts;
 mod passphrase;
 mod register;
 mod ring;
+mod scratch;
 mod session;
 mod slots;
 mod verify;

@@ -256,3 +256,9 @@ fn output_of(command: &str) -> Result<Zeroizing<String>> {
 fn text(bytes: &[u8]) -> Option<Zeroizing<String>> {
     std::str::from_utf8(bytes).ok().map(|text| Zeroizing::new(text.to_owned()))
 }
+
+/// The same passphrase once more: each proof takes one.
+pub fn again(passphrase: &Passphrase) -> Result<Passphrase> {
+    let kept = Zeroizing::new(format!("{}\n", passphrase.text()));
+    Passphrase::new(&kept).map_err(|e| Problem::internal(e.to_string()))
+}
