@@ -39,6 +39,8 @@ pub enum Note {
     Damage,
     LastBackup,
     LastProof,
+    /// When the recovery key was last proved from here, ms.
+    LastRecoveryCheck,
     /// Devices whose last record was seen in the log and that no roster lists as gone yet.
     Left,
     /// Whose archive it is, and what it is read with where no device is set up.
@@ -60,6 +62,7 @@ impl Note {
             Self::Damage => "damage",
             Self::LastBackup => "last_backup",
             Self::LastProof => "last_proof",
+            Self::LastRecoveryCheck => "last_recovery_check",
             Self::Left => "left",
             Self::Kept => "kept",
         }

@@ -1,0 +1,72 @@
+//! What is done every day.
+
+use clap::{Args, ValueEnum};
+
+use super::rate;
+
+/// Import what is new, make a snapshot, and upload what the vault lacks
+#[derive(Args)]
+#[command(after_long_help = "Examples:\n  chatkeep backup\n  chatkeep backup --label before-trip --limit-upload 4MiB/s")]
+pub struct Backup {
+    /// Name the snapshot carries; may be repeated
+    #[arg(long = "label", value_name = "L")]
+    pub labels: Vec<String>,
+    /// Send no more than so many bytes a second
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    pub limit_upload: Option<u64>,
+    /// Say what would be uploaded, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Bring everything the vault has to this device, newest text first
+#[derive(Args)]
+#[command(after_long_help = "Examples:\n  chatkeep restore\n  chatkeep restore --media later")]
+pub struct Restore {
+    /// Which attachments to fetch: all, none, or later with the next restore
+    #[arg(long, value_enum, default_value_t)]
+    pub media: MediaChoice,
+    /// Say what would be fetched, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, ValueEnum)]
+pub enum MediaChoice {
+    #[default]
+    All,
+    None,
+    Later,
+}
+
+/// Exchange what is new with the vault, once
+#[derive(Args)]
+#[command(after_long_help = "Examples:\n  chatkeep sync\n  chatkeep sync --max-wait 10m --json")]
+pub struct Sync {}
+
+/// Say in words what is safe, and what is not yet
+#[derive(Args)]
+#[command(after_long_help = "Examples:\n  chatkeep status\n  chatkeep status --strict --json")]
+pub struct Status {
+    /// Exit 3 on any warning, for monitoring
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// List snapshots, newest first
+#[derive(Args)]
+#[command(after_long_help = "Examples:\n  chatkeep log\n  chatkeep log --all --label before-trip -n 5")]
+pub struct Log {
+    /// Only snapshots that this device made
+    #[arg(long, value_name = "D")]
+    pub device: Option<String>,
+    /// Only snapshots with this label
+    #[arg(long, value_name = "L")]
+    pub label: Option<String>,
+    /// Forgotten ones too
+    #[arg(long)]
+    pub all: bool,
+    /// No more than so many
+    #[arg(short = 'n', value_name = "N")]
+    pub limit: Option<usize>,
+}

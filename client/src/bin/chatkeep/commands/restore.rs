@@ -1,0 +1,119 @@
+//! `restore`: everything the vault has comes here, newest text first.
+
+use std::time::Instant;
+
+use client::error::Error;
+use client::sync::{Media, RestoreOptions, Restored};
+use serde_json::{Value, json};
+
+use crate::args::daily::{MediaChoice, Restore};
+use crate::context::Context;
+use crate::output::Outcome;
+use crate::problem::{Problem, Result, Warning};
+use crate::terminal::{count, counted, size};
+
+/// Missing attachments that are named one by one on a terminal.
+const NAMED_MAX: usize = 20;
+
+pub async fn run(context: &Context, args: &Restore) -> Result<Outcome> {
+    let begun = Instant::now();
+    let mut writing = context.writing("restore")?;
+    if args.dry_run {
+        return planned(context, &writing, begun).await;
+    }
+    let media = match args.media {
+        MediaChoice::All => Media::All,
+        MediaChoice::None | MediaChoice::Later => Media::Later,
+    };
+    let work = context.work("restore");
+    let done = writing.vault.restore(&mut writing.archive, &RestoreOptions { media }, &work).await?;
+    context.progress.end();
+    let counts = writing.archive.counts()?;
+    let waiting = done.missing.len();
+    let whole = done.is_whole();
+    let json = told(&done, &context.home().archive_dir().display().to_string(), begun, whole);
+    if !whole {
+        return Err(damaged(&done, json));
+    }
+    if waiting > 0 {
+        let message = format!("{} wait on the device that has them", counted(waiting as u64, "attachment"));
+        context.output.warn(&Warning::new("W_ATTACHMENTS_WAITING", message).hint("run `chatkeep backup` on that device"));
+    }
+    let mut text = format!("Text   {}  ready to read now\n", counted(done.messages, "message"));
+    text += &match media {
+        Media::All => format!(
+            "Media  {} of {}  {}, verified\n",
+            count(done.attachments),
+            counted(counts.attachments, "attachment"),
+            size(writing.archive.media_bytes()?)
+        ),
+        Media::Later => format!(
+            "Media  {} of {} here; `chatkeep restore` fetches the others\n",
+            count(done.attachments),
+            counted(counts.attachments, "attachment")
+        ),
+    };
+    Ok(Outcome::new(json, text))
+}
+
+fn told(done: &Restored, target: &str, begun: Instant, verified: bool) -> Value {
+    let missing = done.missing.iter().map(|m| {
+        json!({ "message": m.message.map(|id| id.hex()), "attachment": m.attachment, "reason": m.reason })
+    });
+    let lost = done.lost_runs.iter().map(|(id, rows, why)| json!({ "object": id.hex(), "rows": rows, "reason": why }));
+    json!({
+        "schema": "chatkeep.restore/1",
+        "snapshot": done.snapshot.map(|s| s.hex()),
+        "target": target,
+        "messages": done.messages,
+        "attachments": done.attachments,
+        "downloaded_bytes": done.downloaded_bytes,
+        "missing": missing.collect::<Vec<_>>(),
+        "lost": lost.collect::<Vec<_>>(),
+        "verified": verified,
+        "duration_s": begun.elapsed().as_secs_f64(),
+        "dry_run": false,
+    })
+}
+
+/// What could be restored is here; the error says what could not.
+fn damaged(done: &Restored, report: Value) -> Box<Problem> {
+    let rows: u64 = done.lost_runs.iter().map(|(_, rows, _)| rows).sum();
+    let objects = done.lost_runs.len() as u64 + done.missing.len() as u64;
+    let mut details: Vec<String> =
+        done.lost_runs.iter().map(|(id, rows, why)| format!("{}: a run of {rows} rows, {why}", id.hex())).collect();
+    details.extend(done.missing.iter().take(NAMED_MAX).map(|m| {
+        format!("{}: {}", m.attachment.as_deref().unwrap_or("an attachment"), m.reason)
+    }));
+    let cause = details.join("; ");
+    let mut problem: Box<Problem> = Error::Damaged { objects, details }.into();
+    problem.message = format!(
+        "{} fail verification ({rows} rows lost); everything else is restored; your passphrase is correct",
+        counted(objects, "object")
+    );
+    problem.cause(cause).details(report)
+}
+
+async fn planned(context: &Context, writing: &crate::context::Writing, begun: Instant) -> Result<Outcome> {
+    let usage = writing.vault.usage().await?;
+    let counts = writing.archive.counts()?;
+    let text = format!(
+        "Would restore what of {} is not here yet; {} of {} are here. Nothing changed.\n",
+        size(usage.stored_bytes),
+        count(counts.attachments - counts.attachments_absent),
+        counted(counts.attachments, "attachment")
+    );
+    let json = json!({
+        "schema": "chatkeep.restore/1",
+        "snapshot": null,
+        "target": context.home().archive_dir().display().to_string(),
+        "messages": counts.messages,
+        "attachments": counts.attachments - counts.attachments_absent,
+        "downloaded_bytes": 0,
+        "missing": [],
+        "verified": false,
+        "duration_s": begun.elapsed().as_secs_f64(),
+        "dry_run": true,
+    });
+    Ok(Outcome::new(json, text))
+}
