@@ -59,7 +59,7 @@ fn who(args: &Login) -> Result<(String, Option<RecoveryKey>)> {
     let text = zeroize::Zeroizing::new(text);
     let kit = kit::read(&text).ok_or_else(|| Problem::usage(format!("{} is not a recovery kit", path.display())))?;
     let key = secrets::parse_key(&kit.key)?;
-    let named = kit.account.ok_or_else(|| Problem::usage("the kit names no account"))?;
+    let named = kit.account;
     match &args.account {
         Some(given) if *given != named => Err(Problem::usage(format!("the kit is for {named}, not for {given}"))),
         _ => Ok((named, Some(key))),
