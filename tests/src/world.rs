@@ -31,6 +31,7 @@ pub struct World {
     pub service: Arc<InProcess>,
     /// What the service keeps, for an operator's acts.
     pub meta: Arc<Model>,
+    pub objects: Arc<Memory>,
 }
 
 /// Opens pipes to the service.
@@ -63,8 +64,8 @@ impl World {
         let (meta, objects) = (Arc::new(Model::new()), Arc::new(Memory::new()));
         let secrets = Secrets::fresh(&SystemEntropy);
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
-        let service = Service::new(meta.clone(), objects, secrets, clock, entropy, settings);
-        Self { service: Arc::new(InProcess::start(service)), meta }
+        let service = Service::new(meta.clone(), objects.clone(), secrets, clock, entropy, settings);
+        Self { service: Arc::new(InProcess::start(service)), meta, objects }
     }
 
     pub fn at(&self) -> Where {

@@ -2,5 +2,3 @@
 
 #[path = "sync/first.rs"]
 mod first;
-#[path = "sync/history.rs"]
-mod history;

@@ -128,13 +128,20 @@ impl Remote {
     }
 
     /// Downloads a pack or a range of it; refuses more than was asked for.
-    pub async fn get_pack(&self, token: &Token, id: PackId, offset: u64, length: u64, expected: usize) -> Answer<Vec<u8>> {
+    pub async fn get_pack(
+        &self,
+        token: &Token,
+        id: PackId,
+        offset: u64,
+        length: u64,
+        expected: usize,
+    ) -> Answer<Vec<u8>> {
         let request = v1::GetPackRequest { id: Bytes::copy_from_slice(&id.0), offset, length };
         let mut stream = answer(self.vault.clone().get_pack(with_token(request, token)).await)?;
         let mut content = Vec::with_capacity(expected);
         while let Some(part) = stream.message().await.map_err(Refused::new)? {
             if content.len() + part.content.len() > expected {
-                return Err(Refused::new(Status::data_loss("a pack is longer than its class")));
+                return Err(Refused::new(Status::out_of_range("a pack is longer than its class")));
             }
             content.extend_from_slice(&part.content);
         }

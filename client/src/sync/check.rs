@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt as _;
 use proto::wire::bytes::{Malformed, Reader, Writer};
+use proto::wire::ladder::Class;
 
 use super::apply::entry;
 use super::catalogue::read_catalogue;
 use super::flow::{Flow, broken};
 use super::head::OpenHead;
-use super::packs::{NoPack, Packs as _, Part, ServicePacks};
+use super::packs::{Packs as _, Part, ServicePacks};
 use crate::archive::{Archive, Chunk, Note};
 use crate::error::{Error, Result};
 use crate::ids::{EventId, PackId};
-use crate::pack::{Family, RunEntry, open_page, open_packed_chunk, open_run, read_chunk_block};
+use crate::pack::{Family, RunEntry, open_packed_chunk, open_page, open_run, read_chunk_block};
 use crate::strata::{RunRows, Sorted as _};
 use crate::vault::{Phase, Progress, Vault, Work};
 
@@ -121,9 +122,7 @@ impl Flow<'_> {
                     out.read_bytes += bytes.len() as u64;
                     open_page(&self.account(), page, &bytes).map(|_| ()).map_err(|_| "damaged")
                 }
-                Err(NoPack::Missing) => Err("missing"),
-                Err(NoPack::Short) => Err("truncated"),
-                Err(NoPack::Error(error)) => return Err(error),
+                Err(no) => Err(no.reason()?),
             };
             if let Err(kind) = verdict {
                 damaged = true;
@@ -147,7 +146,9 @@ impl Flow<'_> {
         let mut runs = Vec::new();
         self.archive.each_tail(|index, content| {
             if let Ok(content) = crate::log::EventsContent::decode(content) {
-                runs.extend(content.runs.iter().filter_map(|run| RunEntry::decode(&super::apply::adopted(run, index)).ok()));
+                runs.extend(
+                    content.runs.iter().filter_map(|run| RunEntry::decode(&super::apply::adopted(run, index)).ok()),
+                );
             }
             Ok(())
         })?;
@@ -188,9 +189,7 @@ impl Flow<'_> {
                     out.read_bytes += bytes.len() as u64;
                     self.verify(&object, &bytes)?
                 }
-                Err(NoPack::Missing) => Err("missing"),
-                Err(NoPack::Short) => Err("truncated"),
-                Err(NoPack::Error(error)) => return Err(error),
+                Err(no) => Err(no.reason()?),
             };
             if let Err(kind) = verdict {
                 out.problems.push(self.problem(kind, &object)?);
@@ -209,9 +208,9 @@ impl Flow<'_> {
 
     fn verify(&self, object: &Object, bytes: &[u8]) -> Result<Verdict> {
         Ok(match object {
-            Object::Front(page) => whole(bytes, page.class.bytes(), || {
-                open_run(&self.account(), page, bytes).map(|_| ()).map_err(|_| ())
-            }),
+            Object::Front(page) => {
+                whole(bytes, page.class.bytes(), || open_run(&self.account(), page, bytes).map(|_| ()).map_err(|_| ()))
+            }
             Object::Run(run) => whole(bytes, run.pack.class.bytes(), || match run.family {
                 Family::Messages => {
                     let mut rows = RunRows::open(&self.account(), run, bytes, &self.keys.event).map_err(|_| ())?;
@@ -244,14 +243,18 @@ impl Flow<'_> {
         let mut by_place: Vec<&Chunk> = chunks.iter().collect();
         by_place.sort_by_key(|chunk| chunk.at);
         let end = by_place.last().map_or(0, |c| c.at as usize + c.sealed_bytes as usize);
+        // Padding cut off at another class still begins as it should: the length tells.
+        if Class::fitting(end, Class::PACK).is_none_or(|class| bytes.len() < class.bytes()) {
+            return Ok(Err("truncated"));
+        }
         // Where the pack's other chunks have newer places, what lies between is not this device's to judge.
-        let contiguous = by_place.iter().try_fold(0u64, |at, chunk| {
-            (u64::from(chunk.at) == at).then(|| at + u64::from(chunk.sealed_bytes))
-        });
+        let contiguous = by_place
+            .iter()
+            .try_fold(0u64, |at, chunk| (u64::from(chunk.at) == at).then(|| at + u64::from(chunk.sealed_bytes)));
         let (Some(first), Some(_)) = (by_place.first(), contiguous) else { return Ok(Ok(())) };
         let first = entry(first)?;
-        let padding = bytes.get(end..).unwrap_or_default();
-        let holds = bytes.len().is_power_of_two() && first.key.padding(&first.pack, padding.len()) == padding;
+        let rest = bytes.get(end..).unwrap_or_default();
+        let holds = bytes.len().is_power_of_two() && ends_in(rest, &first.key.padding(&first.pack, rest.len()));
         Ok(if holds { Ok(()) } else { Err("damaged") })
     }
 
@@ -317,5 +320,49 @@ fn whole(bytes: &[u8], length: usize, verify: impl FnOnce() -> std::result::Resu
         n if n < length => Err("truncated"),
         n if n > length => Err("damaged"),
         _ => verify().map_err(|()| "damaged"),
+    }
+}
+
+/// Bytes of padding by which it is known.
+const MARK: usize = 32;
+
+/// Whether what lies behind the chunks this device knows of a pack is padding, or chunks with newer places and then
+/// padding: when two devices bring the same photo at once, each pack holds it and one of them is its place.
+fn ends_in(rest: &[u8], padding: &[u8]) -> bool {
+    if rest == padding {
+        return true;
+    }
+    let alike = |from: usize, to: usize| from < to && rest.get(from..to) == padding.get(from..to);
+    if alike(MARK, 2 * MARK) || alike(rest.len().saturating_sub(MARK), rest.len()) {
+        return false;
+    }
+    let Some(mark) = padding.get(..MARK) else { return true };
+    let begins = rest.windows(MARK).position(|window| window == mark);
+    begins.is_none_or(|at| rest.get(at..) == padding.get(..rest.len() - at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ends_in;
+
+    #[test]
+    fn padding_is_told_from_chunks_and_from_damage() {
+        let padding: Vec<u8> =
+            (0..4_096u32).flat_map(|n| blake3::hash(&n.to_le_bytes()).as_bytes()[..1].to_vec()).collect();
+        assert!(ends_in(&padding, &padding));
+        let behind_a_chunk = [&[7; 900][..], &padding[..3_196]].concat();
+        assert!(ends_in(&behind_a_chunk, &padding));
+        assert!(ends_in(&[7; 4_096], &padding), "a chunk up to the end");
+        assert!(ends_in(&[], &[]));
+        for at in 0..padding.len() {
+            let mut spoilt = padding.clone();
+            spoilt[at] ^= 1;
+            assert!(!ends_in(&spoilt, &padding), "{at}");
+        }
+        for at in 932..4_096 {
+            let mut spoilt = behind_a_chunk.clone();
+            spoilt[at] ^= 1;
+            assert!(!ends_in(&spoilt, &padding), "{at}");
+        }
     }
 }

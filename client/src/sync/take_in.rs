@@ -5,11 +5,12 @@ use zeroize::Zeroizing;
 
 use super::apply::set_entries;
 use super::flow::{Flow, broken};
-use super::packs::{NoPack, Packs, ServicePacks};
+use super::packs::{Packs, ServicePacks};
 use crate::archive::Archive;
 use crate::crypto::EventKey;
 use crate::error::{Error, Result};
 use crate::ids::{AccountId, PackId};
+use crate::log::EventsContent;
 use crate::pack::{BlockRow, Damaged, Family, RunEntry, open_run, read_chunk_block};
 use crate::strata::{RunRows, Sorted};
 use crate::vault::{Phase, Progress, Work};
@@ -45,6 +46,7 @@ pub(super) async fn take_in(
     go_on: bool,
 ) -> Result<TakenIn> {
     let waiting = waiting(archive)?;
+    let chunks = waiting.iter().any(|run| run.family == Family::Chunks);
     let mut out = TakenIn::default();
     let (total_items, total_bytes) = waiting
         .iter()
@@ -62,9 +64,7 @@ pub(super) async fn take_in(
                 Family::Messages => take_rows(archive, account, ids, &run, &bytes)?,
                 Family::Chunks => take_chunks(archive, account, &run, &bytes)?,
             },
-            Err(NoPack::Error(error)) => return Err(error),
-            Err(NoPack::Missing) => Err("missing"),
-            Err(NoPack::Short) => Err("truncated"),
+            Err(no) => Err(no.reason()?),
         };
         match taken {
             Ok(rows) => out.rows += rows,
@@ -79,7 +79,20 @@ pub(super) async fn take_in(
             work.tell(Progress { phase, done_bytes, total_bytes, done_items: out.rows, total_items });
         }
     }
+    if chunks {
+        again_from_tail(archive)?;
+    }
     Ok(out)
+}
+
+/// Notes once more what records above the head say of chunks: it is newer than any run, and was read before.
+fn again_from_tail(archive: &mut Archive) -> Result<()> {
+    let mut contents = Vec::new();
+    archive.each_tail(|_, content| {
+        contents.extend(EventsContent::decode(content).ok());
+        Ok(())
+    })?;
+    Ok(archive.commit(|c| contents.iter().try_for_each(|content| set_entries(c, &content.chunks)))?)
 }
 
 fn waiting(archive: &Archive) -> Result<Vec<RunEntry>> {
@@ -88,8 +101,13 @@ fn waiting(archive: &Archive) -> Result<Vec<RunEntry>> {
         let entry = Zeroizing::new(entry);
         waiting.push(RunEntry::decode(&entry).map_err(|_| broken("a run's entry cannot be read"))?);
     }
-    waiting.sort_by_key(|run| (run.family as u8, std::cmp::Reverse((run.arrival.1, run.time.1))));
-    Ok(waiting)
+    // Chunks come oldest first: of two places the newer stays, and the older may be a pack that was found damaged.
+    let (mut messages, mut chunks): (Vec<_>, Vec<_>) =
+        waiting.into_iter().partition(|run: &RunEntry| run.family == Family::Messages);
+    messages.sort_by_key(|run| std::cmp::Reverse((run.arrival.1, run.time.1)));
+    chunks.sort_by_key(|run| run.arrival.1);
+    messages.extend(chunks);
+    Ok(messages)
 }
 
 type Taken = std::result::Result<u64, &'static str>;

@@ -2,9 +2,8 @@
 
 use client::sync::{BackupOptions, RestoreOptions};
 use client::vault::Work;
+use tests::history::{import, listed};
 use tests::world::{PASSPHRASE, Place, World, by_kit, by_passphrase};
-
-use crate::history::{import, listed};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_on_a_new_device_by_passphrase_and_by_kit() {

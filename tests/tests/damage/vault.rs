@@ -1,0 +1,182 @@
+//! Whole objects at the service: what `check` says, what a new device gets, and how a backup makes it whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use client::ids::PackId;
+use client::sync::{CheckLevel, RestoreOptions};
+use client::vault::Work;
+use tests::history::listed;
+use tests::strata::{Stored, spoil};
+use tests::times;
+use tests::world::{PASSPHRASE, Place, World, by_passphrase};
+
+use crate::things::{Home, Thing, things, three_levels};
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Damage {
+    Removed,
+    Cut,
+    Flipped,
+    Swapped,
+}
+
+const ALL: [Damage; 4] = [Damage::Removed, Damage::Cut, Damage::Flipped, Damage::Swapped];
+
+async fn check(home: &mut Home) -> BTreeMap<PackId, (&'static str, &'static str)> {
+    let level = CheckLevel::Contents { percent: 100 };
+    let checked = home.vault.check(&mut home.archive, level, &Work::quiet()).await.unwrap();
+    assert_eq!(checked.ok, checked.problems.is_empty());
+    assert!(checked.problems.iter().all(|p| p.repairable), "{:?}", checked.problems);
+    checked.problems.iter().map(|p| (PackId::from_hex(&p.object).unwrap(), (p.kind, p.holds))).collect()
+}
+
+/// Damages an object, and with a swap another of its length too; answers what is damaged now and what it is called.
+async fn damage(
+    world: &World,
+    stored: &Stored,
+    of: &BTreeMap<PackId, Thing>,
+    id: PackId,
+    how: Damage,
+) -> Vec<(PackId, &'static str)> {
+    let bytes = &stored.packs[&id];
+    // Behind its chunks a pack of attachments is padding, without which they are all there.
+    let attachments = of[&id].holds() == "attachments";
+    let (keep, at) = if attachments { (300, 100) } else { (bytes.len() / 2, bytes.len() / 3) };
+    let put = |id, bytes: Option<Vec<u8>>| async move { spoil(world, &stored.account, id, bytes.as_deref()).await };
+    match how {
+        Damage::Removed => put(id, None).await,
+        Damage::Cut => put(id, Some(bytes[..keep].to_vec())).await,
+        Damage::Flipped => {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1;
+            put(id, Some(bytes)).await;
+        }
+        Damage::Swapped => {
+            let other = of.keys().find(|other| **other != id && stored.packs[*other].len() == bytes.len());
+            let Some(other) = other else {
+                // Nothing else has its length: the longer one is cut to it.
+                let longer = of.keys().find(|other| stored.packs[*other].len() > bytes.len()).unwrap();
+                put(id, Some(stored.packs[longer][..bytes.len()].to_vec())).await;
+                return vec![(id, "damaged")];
+            };
+            put(id, Some(stored.packs[other].clone())).await;
+            put(*other, Some(bytes.clone())).await;
+            return vec![(id, "damaged"), (*other, "damaged")];
+        }
+    }
+    let kind = match how {
+        Damage::Removed => "missing",
+        Damage::Cut => "truncated",
+        _ => "damaged",
+    };
+    vec![(id, kind)]
+}
+
+/// A message without what is said of its attachments, and those.
+fn parts(line: &str) -> (String, Option<String>) {
+    match line.rsplit_once(' ') {
+        Some((message, hash)) if hash == "absent" || (hash.len() == 64 && !hash.contains('"')) => {
+            (message.to_owned(), Some(hash.to_owned()))
+        }
+        _ => (line.to_owned(), None),
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() { copy(&entry.path(), &to) } else { assert!(std::fs::copy(entry.path(), to).is_ok()) }
+    }
+}
+
+/// Restores on a new device and holds what it shows to what is true: nothing else, and what is lost is counted.
+async fn restored(world: &World, new: &Place, truth: &[String], damaged: &[&Thing], kinds: &[Damage]) {
+    // A home in which nothing was done yet, as often as it is needed: an account has only so many devices.
+    let place = Place::new();
+    copy(&new.dir.path().join("home"), &place.dir.path().join("home"));
+    let mut vault = place.open(world).unwrap();
+    let mut archive = vault.archive().unwrap();
+    let done = vault.restore(&mut archive, &RestoreOptions::default(), &Work::quiet()).await;
+    archive.settle().unwrap();
+    let shown = listed(&archive);
+    let true_parts: BTreeMap<String, Option<String>> = truth.iter().map(|line| parts(line)).collect();
+    let mut absent = 0;
+    for (message, hash) in shown.iter().map(|line| parts(line)) {
+        let right = true_parts.get(&message).unwrap_or_else(|| panic!("shown and never written: {message}"));
+        match hash {
+            Some(hash) if hash == "absent" => absent += 1,
+            hash => assert_eq!(hash, *right, "{message}"),
+        }
+    }
+    let holds = |what| damaged.iter().any(|thing| thing.holds() == what);
+    if holds("page") {
+        let Err(error) = done else { panic!("a catalogue that does not open was restored: {kinds:?}") };
+        assert_eq!(error.exit(), 30, "{error}");
+        return;
+    }
+    let done = done.unwrap();
+    let runs: BTreeSet<PackId> = damaged
+        .iter()
+        .filter_map(|thing| match thing {
+            Thing::Run(run) => Some(run.pack.id),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(done.lost_runs.iter().map(|(id, _, _)| *id).collect::<BTreeSet<_>>(), runs, "{kinds:?}");
+    let lost: u64 = done.lost_runs.iter().map(|(_, rows, _)| rows).sum();
+    assert!(
+        (truth.len() - shown.len()) as u64 <= lost,
+        "{} of {} shown, {lost} counted lost",
+        shown.len(),
+        truth.len()
+    );
+    if !holds("run") {
+        assert_eq!(shown.len(), truth.len(), "every text is here");
+    }
+    if !holds("chunk run") && !holds("attachments") {
+        assert_eq!(absent, 0, "every attachment of what is here is here");
+    }
+    assert_eq!(done.is_whole(), runs.is_empty() && !holds("attachments"), "{kinds:?} {done:?}");
+    assert_eq!(done.missing.len(), absent, "each lost attachment is counted");
+    // What a chunk run says may stand in another too: after a repair one run says all of it.
+    assert!(absent > 0 || !holds("attachments"), "{kinds:?}");
+    // This device cannot make whole what it does not have, and does not try.
+    if !runs.is_empty() {
+        let tried = vault.backup(&mut archive, &Default::default(), &Work::quiet()).await;
+        assert_eq!(tried.err().map(|e| e.exit()), Some(30));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_damaged_is_named_and_made_whole_and_nothing_else_suffers() {
+    let world = World::new();
+    let mut home = three_levels(&world).await;
+    let truth = listed(&home.archive);
+    let new = Place::new();
+    drop(new.install(world.login("ana", by_passphrase(PASSPHRASE), "new").await.unwrap()));
+    assert!(check(&mut home).await.is_empty());
+    for (turn, what) in ["run", "chunk run", "attachments", "front page", "page"].into_iter().enumerate() {
+        for how in ALL.into_iter().cycle().skip(turn).take(times(2, 4)) {
+            for n in 0..times(1, 5) {
+                let stored = Stored::of(&world, &home.vault).await;
+                let things = things(&stored, &home);
+                let of_kind: Vec<PackId> =
+                    things.iter().filter(|(_, t)| t.holds() == what).map(|(id, _)| *id).collect();
+                let id = of_kind[n * 7 % of_kind.len()];
+                let spoilt = damage(&world, &stored, &things, id, how).await;
+                let expected: BTreeMap<_, _> =
+                    spoilt.iter().map(|(id, kind)| (*id, (*kind, things[id].holds()))).collect();
+                assert_eq!(check(&mut home).await, expected, "{what} {how:?}");
+                let damaged: Vec<&Thing> = spoilt.iter().map(|(id, _)| &things[id]).collect();
+                restored(&world, &new, &truth, &damaged, &[how]).await;
+                home.backup().await;
+                assert_eq!(check(&mut home).await, BTreeMap::new(), "{what} {how:?}: made whole");
+                restored(&world, &new, &truth, &[], &[]).await;
+            }
+        }
+    }
+    assert_eq!(listed(&home.archive), truth);
+}
