@@ -80,7 +80,7 @@ async fn guide(context: &Context, key: &RecoveryKey) -> Result<()> {
         }
         let lost = output.ask("Which one is lost? (its name or id; empty = none) ")?.unwrap_or_default();
         if !lost.trim().is_empty() {
-            let device = find(&vault, lost.trim())?;
+            let device = find(&vault.devices(), lost.trim())?;
             vault.revoke(&mut archive, &device.id, Secret::Recovery(again(key)?)).await?;
             output.note(&format!("\"{}\" has no access any more. Copies it already holds stay there.", clean(&device.name)));
         }
