@@ -6,7 +6,7 @@ use client::archive::Archive;
 use client::env::Env;
 use client::home::{FileKeys, Home, KeyStore, Lock, LockError};
 use client::remote::{Network, ServerAddress};
-use client::vault::{Cancel, Identity, Vault, Where, Work};
+use client::vault::{Cancel, Identity, Kept, Vault, Where, Work};
 use client::error::Error;
 
 use crate::args::Global;
@@ -105,6 +105,20 @@ impl Context {
         let vault = self.vault()?;
         let archive = vault.reader()?;
         Ok((vault, archive))
+    }
+
+    /// Opens the archive for reading: that of the device set up here, or one that was kept without a device.
+    pub fn archive(&self) -> Result<Archive> {
+        match self.reading() {
+            Ok((_, archive)) => Ok(archive),
+            Err(problem) if problem.exit == 10 => Ok(self.kept()?.reader()?),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// The archive that was kept here without a device.
+    pub fn kept(&self) -> Result<Kept> {
+        Ok(Kept::open(&self.home(), &*self.keys(), self.env.clone())?)
     }
 
     /// Opens vault and archive for writing, as the only writer.

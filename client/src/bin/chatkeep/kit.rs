@@ -12,8 +12,8 @@ use crate::terminal::day;
 
 /// What a kit file says.
 pub struct Kit {
-    pub account: Option<String>,
-    pub server: Option<String>,
+    /// `name@server`.
+    pub account: String,
     pub key: Zeroizing<String>,
 }
 
@@ -92,7 +92,7 @@ pub fn read(text: &str) -> Option<Kit> {
     let after = |label: &str| text.lines().find_map(|l| l.trim().strip_prefix(label)).map(|v| v.trim().to_owned());
     let account = after("Account:")?;
     let key = text.lines().map(str::trim).find(|l| l.starts_with(KEY_BEGINS))?;
-    Some(Kit { account: Some(account), server: after("Server:"), key: Zeroizing::new(key.to_owned()) })
+    Some(Kit { account, key: Zeroizing::new(key.to_owned()) })
 }
 
 fn text(owner: &Owner<'_>, path: &Path, key: &str) -> String {
@@ -158,8 +158,7 @@ mod tests {
         reserved.fill(&owner(), &key).unwrap_or_else(|p| panic!("{}", p.message));
         drop(reserved);
         let kit = read(&std::fs::read_to_string(&path).unwrap()).unwrap();
-        assert_eq!(kit.account.as_deref(), Some("ana@vault.example.org"));
-        assert_eq!(kit.server.as_deref(), Some("https://vault.example.org:8443"));
+        assert_eq!(kit.account, "ana@vault.example.org");
         assert_eq!(*kit.key, *key.text());
         let page = std::fs::read_to_string(dir.path().join("kit.svg")).unwrap();
         assert!(page.contains(key.text().as_str()) && page.matches("<svg").count() == 2);

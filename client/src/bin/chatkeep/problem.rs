@@ -159,7 +159,8 @@ fn told(mut problem: Box<Problem>, error: Error) -> Box<Problem> {
         Error::RecoveryKeyTypo => problem.hint("compare each group with your kit; nothing was sent"),
         Error::WrongRecoveryKey => problem.hint("use the kit with the newest date"),
         Error::DeviceRevoked { account, .. } => {
-            problem.hint(format!("your archive here is intact; sign in again with `chatkeep login {account}`"))
+            let again = format!("your archive here is intact; sign in again with `chatkeep login {account}`");
+            problem.hint(again).hint("into another home (--profile NAME), or after `chatkeep logout` here")
         }
         Error::Suspended { .. } => problem.hint("your archive here is intact"),
         Error::DeviceCloned => problem.hint("sign in again here with passphrase or kit; nothing is lost"),
@@ -170,6 +171,9 @@ fn told(mut problem: Box<Problem>, error: Error) -> Box<Problem> {
         }
         Error::NameInvalid { .. } => problem.hint("use 1 to 64 of a-z, 0-9, dot, dash and underscore"),
         Error::TargetNotEmpty { .. } => problem.hint("choose an empty folder"),
+        Error::ArchiveKept { .. } => {
+            problem.hint("`chatkeep logout` removes it; or use another home: --profile NAME, or CHATKEEP_HOME")
+        }
         Error::AlreadySetUp { .. } => {
             problem.hint("another account on this machine: pass --profile NAME, or set CHATKEEP_HOME")
         }

@@ -1,8 +1,11 @@
 //! What is done every day.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 
 use super::rate;
+use super::secret::RecoveryKeyFrom;
 
 /// Import what is new, make a snapshot, and upload what the vault lacks
 #[derive(Args)]
@@ -21,11 +24,17 @@ pub struct Backup {
 
 /// Bring everything the vault has to this device, newest text first
 #[derive(Args)]
-#[command(after_long_help = "Examples:\n  chatkeep restore\n  chatkeep restore --media later")]
+#[command(after_long_help = "Examples:\n  chatkeep restore\n  chatkeep restore --media later\n  \
+    chatkeep restore --from-bucket copy-of-bucket --recovery-key-file kit.txt")]
 pub struct Restore {
     /// Which attachments to fetch: all, none, or later with the next restore
     #[arg(long, value_enum, default_value_t)]
     pub media: MediaChoice,
+    /// Read a copy of the service's bucket instead; with the recovery key no service is needed
+    #[arg(long, value_name = "DIR")]
+    pub from_bucket: Option<PathBuf>,
+    #[command(flatten)]
+    pub recovery_key: RecoveryKeyFrom,
     /// Say what would be fetched, and change nothing
     #[arg(long)]
     pub dry_run: bool,

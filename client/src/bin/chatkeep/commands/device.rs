@@ -1,7 +1,7 @@
 //! `device`: who belongs to the account, and ending somebody's access.
 
 use client::error::Error;
-use client::vault::{DeviceInfo, DeviceStanding, Secret, Vault};
+use client::vault::{DeviceInfo, DeviceStanding, Secret};
 use serde_json::{Value, json};
 
 use crate::args::devices::{Device, Revoke};
@@ -21,8 +21,7 @@ pub async fn run(context: &Context, command: &Device) -> Result<Outcome> {
 }
 
 /// The device that a name, an id or the beginning of one means.
-pub fn find(vault: &Vault, given: &str) -> Result<DeviceInfo> {
-    let all = vault.devices();
+pub fn find(all: &[DeviceInfo], given: &str) -> Result<DeviceInfo> {
     let lower = given.to_ascii_lowercase();
     let mut found: Vec<&DeviceInfo> = all.iter().filter(|d| d.name == given && !given.is_empty()).collect();
     if found.is_empty() && lower.len() >= PREFIX_MIN {
@@ -78,7 +77,7 @@ fn told(device: &DeviceInfo) -> Value {
 
 async fn revoke(context: &Context, args: &Revoke) -> Result<Outcome> {
     let mut writing = context.writing("device revoke")?;
-    let device = find(&writing.vault, &args.device)?;
+    let device = find(&writing.vault.devices(), &args.device)?;
     let name = clean(if device.name.is_empty() { &args.device } else { &device.name });
     if device.current {
         return Err(Problem::refused("a device does not remove itself").hint("`chatkeep logout` ends this one"));

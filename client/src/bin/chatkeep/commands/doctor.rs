@@ -124,7 +124,7 @@ fn archive(vault: &Vault, lines: &mut Lines) {
             let fix = "`chatkeep logout --yes`, then sign in and restore: the vault has what was backed up";
             lines.bad("archive", "fail", problems.join("; "), fix);
         }
-        Err(error) => lines.problem("archive", "fail", &error.into()),
+        Err(error) => lines.problem("archive", "fail", &Box::<Problem>::from(error)),
     }
     match archive.note(Note::Damage) {
         Ok(None) => {}
@@ -154,7 +154,7 @@ async fn server(context: &Context, vault: &Vault, lines: &mut Lines) {
     }
     match tokio::time::timeout(PATIENCE, vault.usage()).await {
         Ok(Ok(_)) => lines.ok("auth", "this device is signed in"),
-        Ok(Err(error)) => lines.problem("auth", "fail", &error.into()),
+        Ok(Err(error)) => lines.problem("auth", "fail", &Box::<Problem>::from(error)),
         Err(_) => lines.bad("auth", "fail", "no answer within 10 s", "try again later"),
     }
 }

@@ -31,7 +31,7 @@ pub async fn run(context: &Context, args: &Forget) -> Result<Outcome> {
     let all = snapshots::complete(&writing.archive)?;
     let shown: Vec<Snapshot> = all.iter().filter(|s| !gone.contains(&s.id)).cloned().collect();
     let (kept, hide) = if by_rule {
-        let only = args.device.as_deref().map(|given| device::find(&writing.vault, given)).transpose()?;
+        let only = args.device.as_deref().map(|given| device::find(&writing.vault.devices(), given)).transpose()?;
         let is_meant = |s: &Snapshot| {
             only.as_ref().is_none_or(|d| s.device == Some(d.id)) && args.label.as_ref().is_none_or(|l| s.labels.contains(l))
         };

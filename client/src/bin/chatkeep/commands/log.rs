@@ -11,9 +11,10 @@ use crate::problem::Result;
 use crate::terminal::{clean, counted, moment, rfc3339, size};
 
 pub fn run(context: &Context, args: &Log) -> Result<Outcome> {
-    let (vault, archive) = context.reading()?;
-    let devices = vault.devices();
-    let only = args.device.as_deref().map(|given| device::find(&vault, given)).transpose()?;
+    let archive = context.archive()?;
+    // A kept archive has no device beside it, and knows none by name.
+    let devices = context.vault().map(|vault| vault.devices()).unwrap_or_default();
+    let only = args.device.as_deref().map(|given| device::find(&devices, given)).transpose()?;
     let hidden = hidden(&archive)?;
     let mut all = snapshots::complete(&archive)?;
     let total = all.len();

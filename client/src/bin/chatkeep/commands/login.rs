@@ -59,7 +59,7 @@ fn who(args: &Login) -> Result<(String, Option<RecoveryKey>)> {
     let text = zeroize::Zeroizing::new(text);
     let kit = kit::read(&text).ok_or_else(|| Problem::usage(format!("{} is not a recovery kit", path.display())))?;
     let key = secrets::parse_key(&kit.key)?;
-    let named = kit.account.ok_or_else(|| Problem::usage("the kit names no account"))?;
+    let named = kit.account;
     match &args.account {
         Some(given) if *given != named => Err(Problem::usage(format!("the kit is for {named}, not for {given}"))),
         _ => Ok((named, Some(key))),
@@ -80,7 +80,7 @@ async fn guide(context: &Context, key: &RecoveryKey) -> Result<()> {
         }
         let lost = output.ask("Which one is lost? (its name or id; empty = none) ")?.unwrap_or_default();
         if !lost.trim().is_empty() {
-            let device = find(&vault, lost.trim())?;
+            let device = find(&vault.devices(), lost.trim())?;
             vault.revoke(&mut archive, &device.id, Secret::Recovery(again(key)?)).await?;
             output.note(&format!("\"{}\" has no access any more. Copies it already holds stay there.", clean(&device.name)));
         }

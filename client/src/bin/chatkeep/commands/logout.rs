@@ -11,7 +11,11 @@ use crate::problem::{Problem, Result};
 use crate::terminal::counted;
 
 pub async fn run(context: &Context, args: &Logout) -> Result<Outcome> {
-    let mut writing = context.writing("logout")?;
+    let mut writing = match context.writing("logout") {
+        Ok(writing) => writing,
+        Err(problem) if problem.exit == 10 && !args.keep_archive => return remove_kept(context, args),
+        Err(problem) => return Err(problem),
+    };
     let account = writing.vault.session.identity.shown();
     let unsaved = writing.archive.counts()?.unsynced;
     let would = if args.dry_run { "Would end" } else { "Ended" };
@@ -42,4 +46,19 @@ pub async fn run(context: &Context, args: &Logout) -> Result<Outcome> {
     drop((vault, archive));
     Vault::erase(&context.home(), &*context.keys(), args.keep_archive)?;
     Ok(Outcome::new(changed("logout", true, more), text))
+}
+
+/// Removes an archive that was kept here without a device.
+fn remove_kept(context: &Context, args: &Logout) -> Result<Outcome> {
+    let account = context.kept()?.shown();
+    let more = json!({ "account": account, "unsaved_messages": 0, "keep_archive": false, "dry_run": args.dry_run });
+    if args.dry_run {
+        let text = format!("Would remove the kept archive of {account}. Nothing changed.\n");
+        return Ok(Outcome::new(changed("logout", false, more), text));
+    }
+    // Nothing says whether the vault has all of it.
+    super::device::confirmed(context, &format!("Remove the kept archive of {account}, and the key that opens it?"))?;
+    let _lock = context.lock("logout")?;
+    Vault::erase(&context.home(), &*context.keys(), false)?;
+    Ok(Outcome::new(changed("logout", true, more), format!("The kept archive of {account} is gone.\n")))
 }

@@ -25,7 +25,7 @@ fn write(command: &Command, name: &str, out: &Path, pages: &mut Vec<String>) -> 
     let file = format!("{name}.1");
     let path = out.join(&file);
     let mut page = Vec::new();
-    let man = clap_mangen::Man::new(command.clone().name(name.to_owned()));
+    let man = clap_mangen::Man::new(command.clone());
     man.render(&mut page).and_then(|()| std::fs::write(&path, &page)).map_err(|e| Problem::io(&path, &e))?;
     pages.push(file);
     for sub in command.get_subcommands() {

@@ -9,6 +9,7 @@ mod device;
 mod doctor;
 mod explain;
 mod forget;
+mod from_bucket;
 mod log;
 mod login;
 mod logout;

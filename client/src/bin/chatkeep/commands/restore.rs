@@ -17,14 +17,14 @@ const NAMED_MAX: usize = 20;
 
 pub async fn run(context: &Context, args: &Restore) -> Result<Outcome> {
     let begun = Instant::now();
+    if let Some(bucket) = &args.from_bucket {
+        return super::from_bucket::run(context, args, bucket).await;
+    }
     let mut writing = context.writing("restore")?;
     if args.dry_run {
         return planned(context, &writing, begun).await;
     }
-    let media = match args.media {
-        MediaChoice::All => Media::All,
-        MediaChoice::None | MediaChoice::Later => Media::Later,
-    };
+    let media = chosen(args);
     let work = context.work("restore");
     let done = writing.vault.restore(&mut writing.archive, &RestoreOptions { media }, &work).await?;
     context.progress.end();
@@ -54,6 +54,14 @@ pub async fn run(context: &Context, args: &Restore) -> Result<Outcome> {
         ),
     };
     Ok(Outcome::new(json, text))
+}
+
+/// Which attachments come now.
+pub fn chosen(args: &Restore) -> Media {
+    match args.media {
+        MediaChoice::All => Media::All,
+        MediaChoice::None | MediaChoice::Later => Media::Later,
+    }
 }
 
 fn told(done: &Restored, target: &str, begun: Instant, verified: bool) -> Value {
