@@ -79,7 +79,11 @@ pub fn import(
         }
         Ok::<(), Error>(())
     };
-    if options.dry_run { archive.on_trial(all)? } else { all(archive)? }
+    if options.dry_run {
+        archive.on_trial(all)?
+    } else {
+        all(archive)?
+    }
     Ok(report)
 }
 
@@ -106,7 +110,11 @@ struct Prepared {
 enum What {
     /// Read before, and not changed since: what was told then.
     Known(Report),
-    New { format: Format, opened: crate::sources::export::Opened, main: Vec<String> },
+    New {
+        format: Format,
+        opened: crate::sources::export::Opened,
+        main: Vec<String>,
+    },
 }
 
 impl Prepared {

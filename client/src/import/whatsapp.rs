@@ -58,10 +58,8 @@ pub(super) fn read(
     let begun = sink.chat(&chat, &ChatInfo { title: Some(label.clone()), shape: None });
     sink.outcome(begun)?;
     let shared = RefCell::new(&mut sink);
-    let reading = export.read(
-        &mut |line| assembler.line(line, &mut |row| shared.borrow_mut().row(&chat, row)),
-        &mut Shared(&shared),
-    );
+    let reading = export
+        .read(&mut |line| assembler.line(line, &mut |row| shared.borrow_mut().row(&chat, row)), &mut Shared(&shared));
     let reading = reading.and_then(|reading| {
         assembler.finish(&mut |row| shared.borrow_mut().row(&chat, row))?;
         Ok(reading)
@@ -145,10 +143,16 @@ fn shortened(label: String) -> String {
 
 fn asked(question: Question, label: &str) -> ImportError {
     let question = match question {
-        Question::OtherChat => format!("the known chat {label:?} has other lines at the same time: is this another chat?"),
-        Question::NoCommonTime => format!("this and the known chat {label:?} have no time in common: are they one chat?"),
+        Question::OtherChat => {
+            format!("the known chat {label:?} has other lines at the same time: is this another chat?")
+        }
+        Question::NoCommonTime => {
+            format!("this and the known chat {label:?} have no time in common: are they one chat?")
+        }
         Question::OddShift => {
-            format!("these lines stand in the known chat {label:?} at times that no change of zone explains: is it the same chat?")
+            format!(
+                "these lines stand in the known chat {label:?} at times that no change of zone explains: is it the same chat?"
+            )
         }
     };
     ImportError::Undecided { question, flag: "--chat" }
