@@ -4,6 +4,7 @@
 //! from them. One writer and any number of readers work at the same time, in one process or several. Everything is
 //! synchronous; what is async wraps it.
 
+mod as_of;
 mod chats;
 mod check;
 mod chunks;

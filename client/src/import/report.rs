@@ -102,7 +102,13 @@ impl Report {
         self.skipped_total += 1;
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    /// Notes a path that could not be looked at.
+    pub fn leave_out(&mut self, path: &std::path::Path, reason: &str) {
+        self.skip(path.display().to_string(), reason.to_owned());
+    }
+
+    /// Puts two reports together.
+    pub fn add(&mut self, other: Self) {
         self.sources.extend(other.sources);
         self.skipped.extend(other.skipped);
         self.skipped_total += other.skipped_total;
