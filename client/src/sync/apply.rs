@@ -15,8 +15,8 @@ use crate::crypto::ChunkKey;
 use crate::error::{Error, Result};
 use crate::ids::{DeviceId, PackId};
 use crate::log::{Accepted, EventsContent};
-use crate::vault::{left, set_left};
 use crate::pack::{BlockRow, ChunkEntry, ChunkRunEntry, RunEntry, read_block};
+use crate::vault::{left, set_left};
 
 /// An entry, opened and ready to be committed.
 pub(super) enum Prepared {
@@ -122,7 +122,9 @@ impl Flow<'_> {
 fn own_bare(own: Option<u64>, index: u64) -> Prepared {
     match own {
         None => Prepared::Nothing,
-        Some(_) => Prepared::Events(Box::new(Events { index, own, content: Zeroizing::default(), ..Events::unreadable() })),
+        Some(_) => {
+            Prepared::Events(Box::new(Events { index, own, content: Zeroizing::default(), ..Events::unreadable() }))
+        }
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use tests::cli::{Ended, Site};
 
+use crate::interrupts::uploading;
+
 #[test]
 fn a_server_that_is_away_is_told_at_once_and_reading_goes_on() {
     let mut site = Site::new();
@@ -70,15 +72,8 @@ fn a_second_writer_is_told_who_the_first_is_and_readers_go_on() {
     let site = Site::new();
     let (laptop, _) = site.registered("laptop");
     laptop.import(1, 0, 40, 400_000);
-    let mut first = laptop.start(&["backup", "--limit-upload", "100KiB/s"]);
-    let begun = Instant::now();
-    let told = loop {
-        let ended = laptop.run(&["sync"]);
-        if ended.exit == 11 {
-            break ended.fails(11, "E_BUSY");
-        }
-        assert!(begun.elapsed() < Duration::from_secs(30) && first.try_wait().unwrap().is_none(), "{ended:?}");
-    };
+    let mut first = uploading(&laptop);
+    let told = laptop.run(&["sync"]).fails(11, "E_BUSY");
     let holder = format!("another chatkeep (pid {}, backup) is using this archive", first.id());
     assert!(told.stderr.contains(&holder), "{told:?}");
     laptop.run(&["status"]).succeeds();
@@ -112,7 +107,10 @@ fn nothing_set_up_unknown_words_and_missing_things_have_their_codes() {
     }
     assert!(!nobody.home.exists());
     let told = nobody.run(&["backup", "--lable", "x"]).fails(2, "E_USAGE");
-    assert!(told.stderr.contains("unknown flag \"--lable\"") && told.stderr.contains("did you mean --label?"), "{told:?}");
+    assert!(
+        told.stderr.contains("unknown flag \"--lable\"") && told.stderr.contains("did you mean --label?"),
+        "{told:?}"
+    );
     let told = nobody.run(&["bakcup"]).fails(2, "E_USAGE");
     assert!(told.stderr.contains("did you mean backup?"), "{told:?}");
     let (laptop, _) = site.registered("laptop");

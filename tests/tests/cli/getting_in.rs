@@ -80,9 +80,12 @@ fn the_first_source_wins() {
     machine.run(&check).fails(12, "E_WRONG_PASSPHRASE");
     let machine = machine.with("CHATKEEP_PASSPHRASE_FILE", &right);
     machine.run(&check).succeeds();
-    machine.run(&["passphrase", "check", "--passphrase-command", "printf 'not this one, surely'"]).fails(12, "E_WRONG_PASSPHRASE");
+    machine
+        .run(&["passphrase", "check", "--passphrase-command", "printf 'not this one, surely'"])
+        .fails(12, "E_WRONG_PASSPHRASE");
     machine.run(&["passphrase", "check", "--passphrase-file", &right, "--passphrase-command", "false"]).succeeds();
-    let mut child = machine.command(&["passphrase", "check", "--passphrase-file", "-"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        machine.command(&["passphrase", "check", "--passphrase-file", "-"]).stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(format!("{PASSPHRASE}\n").as_bytes()).unwrap();
     Ended::of(child).succeeds();
 }

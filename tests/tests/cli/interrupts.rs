@@ -6,9 +6,11 @@ use std::process::{Child, Command};
 use tests::cli::{Ended, Machine, Site};
 
 /// Starts a slow backup and waits until it has begun to upload.
-fn uploading(machine: &Machine) -> Child {
-    let mut child = machine.command(&["backup", "--limit-upload", "200KiB/s", "--progress", "json", "--json",
-        "--progress-interval", "1s"]).spawn().unwrap();
+pub fn uploading(machine: &Machine) -> Child {
+    let mut child = machine
+        .command(&["backup", "--limit-upload", "200KiB/s", "--progress", "json", "--json", "--progress-interval", "1s"])
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
     let begun = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["phase"] == "upload";
     while !begun(&lines.next().expect("it tells its progress").unwrap()) {}
@@ -58,8 +60,10 @@ fn progress_is_told_when_asked_for() {
     let site = Site::new();
     let (laptop, _) = site.registered("laptop");
     laptop.import(1, 0, 40, 400_000);
-    let mut child = laptop.command(&["backup", "--limit-upload", "200KiB/s", "--progress", "lines",
-        "--progress-interval", "1s"]).spawn().unwrap();
+    let mut child = laptop
+        .command(&["backup", "--limit-upload", "200KiB/s", "--progress", "lines", "--progress-interval", "1s"])
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
     assert!(lines.any(|l| l.starts_with("backup: upload, ")), "a line each second");
     signal(&child, "-TERM");

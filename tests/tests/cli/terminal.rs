@@ -64,8 +64,12 @@ fn a_passphrase_is_made_and_the_recovery_key_confirmed_and_a_lost_device_put_out
 
     // The laptop is lost: the kit gets in, ends it, and sets a new passphrase.
     let phone = site.machine("phone");
-    let answers = ["Which one is lost?=>laptop", "Choose a new passphrase=>y",
-        "make one for me)=>four green kettles whistle", "once more=>four green kettles whistle"];
+    let answers = [
+        "Which one is lost?=>laptop",
+        "Choose a new passphrase=>y",
+        "make one for me)=>four green kettles whistle",
+        "once more=>four green kettles whistle",
+    ];
     let (exit, told) = play(&phone.home, &["login", "--kit", &kit, "--device-name", "phone"], &answers);
     assert_eq!(exit, 0, "{told}");
     assert!(!told.contains("kettles"), "what is typed is not shown: {told}");

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use client::archive::Archive;
 use client::env::Env;
+use client::error::Error;
 use client::home::{FileKeys, Home, KeyStore, Lock, LockError};
 use client::remote::{Network, ServerAddress};
 use client::vault::{Cancel, Identity, Kept, Vault, Where, Work};
-use client::error::Error;
 
 use crate::args::Global;
 use crate::keyring::OsKeys;

@@ -81,8 +81,10 @@ fn create(path: &Path) -> Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path).map_err(|e| match e.kind() {
-        io::ErrorKind::AlreadyExists => Problem::new("E_TARGET_NOT_EMPTY", 15, format!("{} is there already", path.display()))
-            .hint("choose a new file: a kit never overwrites another"),
+        io::ErrorKind::AlreadyExists => {
+            Problem::new("E_TARGET_NOT_EMPTY", 15, format!("{} is there already", path.display()))
+                .hint("choose a new file: a kit never overwrites another")
+        }
         _ => Problem::io(path, &e),
     })
 }

@@ -152,7 +152,9 @@ fn told(mut problem: Box<Problem>, error: Error) -> Box<Problem> {
             problem.hint("new here: `chatkeep register NAME@SERVER`; have one: `chatkeep login NAME@SERVER`")
         }
         Error::WrongPassphrase { account } => {
-            let other = format!("check keyboard layout and Caps Lock; nothing was changed; or `chatkeep login {account} --recovery`");
+            let other = format!(
+                "check keyboard layout and Caps Lock; nothing was changed; or `chatkeep login {account} --recovery`"
+            );
             problem.hint(other)
         }
         Error::WeakPassphrase { .. } => problem.hint("leave it empty at the prompt to have one made for you"),
@@ -263,8 +265,10 @@ mod tests {
 
     #[test]
     fn first_lines_are_those_of_the_contract() {
-        let unreachable =
-            Error::Unreachable { server: "vault.example.org".into(), cause: "Connection refused (os error 111)".into() };
+        let unreachable = Error::Unreachable {
+            server: "vault.example.org".into(),
+            cause: "Connection refused (os error 111)".into(),
+        };
         assert_eq!(line(unreachable).0, "cannot reach vault.example.org:8443 (connection refused)");
         let guesses = Error::Guesses { wait: Duration::from_secs(500) };
         assert_eq!(line(guesses).0, "too many tries for this account; the next is possible in 9 min");

@@ -188,13 +188,8 @@ fn sentence(run: &Run) -> String {
 }
 
 fn object(run: &Run) -> Value {
-    let told = run.told.unwrap_or(Told {
-        phase: Phase::Read,
-        done_bytes: 0,
-        total_bytes: 0,
-        done_items: 0,
-        total_items: 0,
-    });
+    let told =
+        run.told.unwrap_or(Told { phase: Phase::Read, done_bytes: 0, total_bytes: 0, done_items: 0, total_items: 0 });
     json!({
         "schema": "chatkeep.progress/1",
         "op": run.op,

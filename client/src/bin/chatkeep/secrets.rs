@@ -43,7 +43,8 @@ impl Wanted<'_> {
     }
 
     fn source(&self) -> Result<Option<Zeroizing<String>>> {
-        let variable = |end: &str| std::env::var_os(format!("CHATKEEP_{}{end}", self.variable)).filter(|v| !v.is_empty());
+        let variable =
+            |end: &str| std::env::var_os(format!("CHATKEEP_{}{end}", self.variable)).filter(|v| !v.is_empty());
         if let Some(path) = self.file {
             return read(path).map(Some);
         }
@@ -182,7 +183,9 @@ pub fn invite(from: &InviteFrom) -> Result<Option<[u8; 16]>> {
     };
     let Some(text) = wanted.given()? else { return Ok(None) };
     let token = text.trim().rsplit('#').next().unwrap_or_default();
-    token_bytes(token).map(Some).ok_or_else(|| Problem::usage("this is not a complete invite").hint("copy the whole link once more"))
+    token_bytes(token)
+        .map(Some)
+        .ok_or_else(|| Problem::usage("this is not a complete invite").hint("copy the whole link once more"))
 }
 
 /// Reads the sixteen bytes of a token, written in hex.

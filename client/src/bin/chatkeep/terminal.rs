@@ -118,8 +118,14 @@ mod tests {
         assert_eq!(size(1024 * 1024 - 1), "1.0 MiB");
         assert_eq!([count(0), count(999), count(1000), count(48_210)], ["0", "999", "1,000", "48,210"]);
         assert_eq!([counted(1, "message"), counted(2, "chat")], ["1 message", "2 chats"]);
-        assert_eq!([duration(0.42), duration(12.0), duration(161.0), duration(11_100.0)], ["0.4s", "12s", "2m41s", "3h05m"]);
-        assert_eq!([ago(5), ago(150), ago(147_600), ago(864_000)], ["just now", "2 min ago", "41 h ago", "10 days ago"]);
+        assert_eq!(
+            [duration(0.42), duration(12.0), duration(161.0), duration(11_100.0)],
+            ["0.4s", "12s", "2m41s", "3h05m"]
+        );
+        assert_eq!(
+            [ago(5), ago(150), ago(147_600), ago(864_000)],
+            ["just now", "2 min ago", "41 h ago", "10 days ago"]
+        );
         assert_eq!(rfc3339(1_700_000_000_123).as_deref(), Some("2023-11-14T22:13:20.123Z"));
         assert_eq!(rfc3339(i64::MAX), None);
     }

@@ -8,7 +8,9 @@ use super::{percent, span};
 
 /// Verify what the vault holds: its structure, its contents, and that it can be restored
 #[derive(Args)]
-#[command(after_long_help = "Examples:\n  chatkeep check\n  chatkeep check --read-data=5%\n  chatkeep check --restore-test")]
+#[command(
+    after_long_help = "Examples:\n  chatkeep check\n  chatkeep check --read-data=5%\n  chatkeep check --restore-test"
+)]
 pub struct Check {
     /// Read attachments too: all, or so many percent of them, newly chosen each time
     #[arg(long, value_name = "PCT%", num_args = 0..=1, require_equals = true, default_missing_value = "100%",

@@ -9,7 +9,9 @@ use super::secret::RecoveryKeyFrom;
 
 /// Import what is new, make a snapshot, and upload what the vault lacks
 #[derive(Args)]
-#[command(after_long_help = "Examples:\n  chatkeep backup\n  chatkeep backup --label before-trip --limit-upload 4MiB/s")]
+#[command(
+    after_long_help = "Examples:\n  chatkeep backup\n  chatkeep backup --label before-trip --limit-upload 4MiB/s"
+)]
 pub struct Backup {
     /// Name the snapshot carries; may be repeated
     #[arg(long = "label", value_name = "L")]

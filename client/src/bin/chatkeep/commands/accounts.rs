@@ -11,9 +11,7 @@ use crate::problem::{Problem, Result};
 
 /// Splits `name@server`.
 pub fn split(account: &str) -> Result<(AccountName, String)> {
-    let wrong = || {
-        Problem::usage(format!("\"{account}\" is not NAME@SERVER")).hint("such as ana@vault.example.org")
-    };
+    let wrong = || Problem::usage(format!("\"{account}\" is not NAME@SERVER")).hint("such as ana@vault.example.org");
     let (name, server) = account.rsplit_once('@').ok_or_else(wrong)?;
     if server.is_empty() {
         return Err(wrong());

@@ -23,7 +23,9 @@ pub struct Imported {
 pub async fn run(context: &Context, args: &Backup) -> Result<Outcome> {
     let begun = Instant::now();
     let mut writing = context.writing("backup")?;
-    let limit = args.limit_upload.or_else(|| context.settings.value("backup.limit_upload").and_then(|v| crate::args::rate(v).ok()));
+    let limit = args
+        .limit_upload
+        .or_else(|| context.settings.value("backup.limit_upload").and_then(|v| crate::args::rate(v).ok()));
     let imported = import_sources(context, args, &mut writing)?;
     if args.dry_run {
         return planned(&writing, &imported, begun);
@@ -42,8 +44,11 @@ pub async fn run(context: &Context, args: &Backup) -> Result<Outcome> {
     }
     if done.disagreed {
         context.output.warn(
-            &Warning::new("W_DISAGREED", "another device has stored other rows than this one; nothing was changed by it")
-                .hint("`chatkeep check`, then `chatkeep doctor --share`"),
+            &Warning::new(
+                "W_DISAGREED",
+                "another device has stored other rows than this one; nothing was changed by it",
+            )
+            .hint("`chatkeep check`, then `chatkeep doctor --share`"),
         );
     }
     let id = done.snapshot.map(|s| s.hex());

@@ -59,7 +59,11 @@ pub async fn run(context: &Context, args: &Check) -> Result<Outcome> {
         counted(checked.objects, "object"),
         size(checked.read_bytes),
         if args.restore_test { ", everything restored and compared" } else { "" },
-        if ok { "all is as it was written".to_owned() } else { format!("{} found", counted(problems.len() as u64, "problem")) }
+        if ok {
+            "all is as it was written".to_owned()
+        } else {
+            format!("{} found", counted(problems.len() as u64, "problem"))
+        }
     );
     if ok && !args.restore_test {
         context.output.note("Next: chatkeep check --restore-test proves that everything comes back.");
@@ -99,8 +103,11 @@ async fn prove(context: &Context, writing: &mut Writing) -> Result<Vec<String>> 
         Err(Error::Damaged { details, .. }) => return Ok(details),
         Err(error) => return Err(error.into()),
     };
-    let mut found: Vec<String> =
-        restored.lost_runs.iter().map(|(id, rows, why)| format!("a run of {rows} rows is lost: {} ({why})", id.hex())).collect();
+    let mut found: Vec<String> = restored
+        .lost_runs
+        .iter()
+        .map(|(id, rows, why)| format!("a run of {rows} rows is lost: {} ({why})", id.hex()))
+        .collect();
     if !restored.is_whole() {
         let lost = restored.missing.iter().map(|m| {
             format!("an attachment is lost: {} ({})", m.attachment.as_deref().unwrap_or("without a name"), m.reason)

@@ -27,7 +27,8 @@ pub fn run(context: &Context, command: &Config) -> Result<Outcome> {
             let mut text = String::new();
             for Setting { key, value, origin } in &settings.all {
                 let value = value.as_deref().unwrap_or("-");
-                text += &if args.origin { format!("{key} = {value}  ({origin})\n") } else { format!("{key} = {value}\n") };
+                text +=
+                    &if args.origin { format!("{key} = {value}  ({origin})\n") } else { format!("{key} = {value}\n") };
             }
             for source in &settings.sources {
                 text += &format!("backup.sources = {} ({})\n", source.path.display(), source.format);

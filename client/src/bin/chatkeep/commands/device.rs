@@ -106,7 +106,9 @@ pub fn confirmed(context: &Context, question: &str) -> Result<()> {
         return Ok(());
     }
     if !context.output.may_ask() {
-        return Err(Problem::refused("this needs a confirmation, and there is no terminal to ask on").hint("pass --yes"));
+        return Err(
+            Problem::refused("this needs a confirmation, and there is no terminal to ask on").hint("pass --yes")
+        );
     }
     if context.output.confirm(question, false)? { Ok(()) } else { Err(Problem::refused("nothing was changed")) }
 }

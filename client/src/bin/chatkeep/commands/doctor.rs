@@ -85,7 +85,12 @@ pub async fn run(context: &Context, args: &Doctor) -> Result<Outcome> {
 fn home(context: &Context, lines: &mut Lines) {
     let home = context.home();
     if !home.dir().exists() {
-        lines.bad("home", "warn", "there is none yet", "`chatkeep register NAME@SERVER` or `chatkeep login NAME@SERVER`");
+        lines.bad(
+            "home",
+            "warn",
+            "there is none yet",
+            "`chatkeep register NAME@SERVER` or `chatkeep login NAME@SERVER`",
+        );
         return;
     }
     #[cfg(unix)]
@@ -93,7 +98,12 @@ fn home(context: &Context, lines: &mut Lines) {
         use std::os::unix::fs::PermissionsExt as _;
         let open = std::fs::metadata(home.dir()).is_ok_and(|m| m.permissions().mode() & 0o077 != 0);
         match open {
-            true => lines.bad("home", "warn", "others may look into the home", "chmod 700 on it; the next command does it too"),
+            true => lines.bad(
+                "home",
+                "warn",
+                "others may look into the home",
+                "chmod 700 on it; the next command does it too",
+            ),
             false => lines.ok("home", "private to its owner"),
         }
     }
@@ -128,7 +138,12 @@ fn archive(vault: &Vault, lines: &mut Lines) {
     }
     match archive.note(Note::Damage) {
         Ok(None) => {}
-        _ => lines.bad("vault", "warn", "a check found damage in it", "`chatkeep backup` here repairs what this device has"),
+        _ => lines.bad(
+            "vault",
+            "warn",
+            "a check found damage in it",
+            "`chatkeep backup` here repairs what this device has",
+        ),
     }
 }
 
@@ -150,7 +165,9 @@ async fn server(context: &Context, vault: &Vault, lines: &mut Lines) {
     let differs = context.now_ms().saturating_sub(i64::try_from(facts.time_ms).unwrap_or(i64::MAX));
     match differs.abs() <= CLOCK_MAX_MS {
         true => lines.ok("clock", "as the server's"),
-        false => lines.bad("clock", "warn", format!("differs from the server's by {} s", differs / 1000), "set the clock"),
+        false => {
+            lines.bad("clock", "warn", format!("differs from the server's by {} s", differs / 1000), "set the clock")
+        }
     }
     match tokio::time::timeout(PATIENCE, vault.usage()).await {
         Ok(Ok(_)) => lines.ok("auth", "this device is signed in"),

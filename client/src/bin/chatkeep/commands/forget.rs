@@ -33,7 +33,8 @@ pub async fn run(context: &Context, args: &Forget) -> Result<Outcome> {
     let (kept, hide) = if by_rule {
         let only = args.device.as_deref().map(|given| device::find(&writing.vault.devices(), given)).transpose()?;
         let is_meant = |s: &Snapshot| {
-            only.as_ref().is_none_or(|d| s.device == Some(d.id)) && args.label.as_ref().is_none_or(|l| s.labels.contains(l))
+            only.as_ref().is_none_or(|d| s.device == Some(d.id))
+                && args.label.as_ref().is_none_or(|l| s.labels.contains(l))
         };
         plan(args, &shown, is_meant, context.now_ms())
     } else {
@@ -61,11 +62,19 @@ pub async fn run(context: &Context, args: &Forget) -> Result<Outcome> {
     });
     let back = "(chatkeep unforget ID shows them again)";
     if args.dry_run {
-        let text = format!("Would keep {}, would hide {} {back}. Nothing changed.\n", kept.len(), counted(hide.len() as u64, "snapshot"));
+        let text = format!(
+            "Would keep {}, would hide {} {back}. Nothing changed.\n",
+            kept.len(),
+            counted(hide.len() as u64, "snapshot")
+        );
         return Ok(Outcome::new(json, text));
     }
     if !hide.is_empty() {
-        let lines: String = all.iter().filter(|s| hide.contains(&s.id)).map(|s| format!("  {}  {}\n", s.id.short(), moment(s.at_ms))).collect();
+        let lines: String = all
+            .iter()
+            .filter(|s| hide.contains(&s.id))
+            .map(|s| format!("  {}  {}\n", s.id.short(), moment(s.at_ms)))
+            .collect();
         context.output.note(&format!("To be hidden:\n{}", lines.trim_end()));
         device::confirmed(context, &format!("Hide {}?", counted(hide.len() as u64, "snapshot")))?;
     }
@@ -89,7 +98,10 @@ pub async fn show_again(context: &Context, args: &Unforget) -> Result<Outcome> {
     let more = json!({ "shown": shown, "dry_run": args.dry_run });
     let many = counted(show.len() as u64, "snapshot");
     if args.dry_run {
-        return Ok(Outcome::new(changed("unforget", false, more), format!("Would show {many} again. Nothing changed.\n")));
+        return Ok(Outcome::new(
+            changed("unforget", false, more),
+            format!("Would show {many} again. Nothing changed.\n"),
+        ));
     }
     let did = set(context, &mut writing, &show, false).await?;
     Ok(Outcome::new(changed("unforget", did > 0, more), format!("{many} shown again.\n")))
@@ -102,7 +114,9 @@ async fn set(context: &Context, writing: &mut Writing, ids: &[EventId], hide: bo
         let work = client::vault::Work::quiet().max_wait(std::time::Duration::ZERO);
         match writing.vault.sync(&mut writing.archive, &work).await {
             Ok(_) => {}
-            Err(error) if error.is_retryable() => context.output.note("Not sent yet; the next sync or backup sends it."),
+            Err(error) if error.is_retryable() => {
+                context.output.note("Not sent yet; the next sync or backup sends it.")
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -124,7 +138,8 @@ fn plan(args: &Forget, shown: &[Snapshot], is_meant: impl Fn(&Snapshot) -> bool,
     for snapshot in meant.iter().take(args.keep_last.unwrap_or(0)) {
         kept.entry(snapshot.id).or_default().push("last");
     }
-    let within = args.keep_within.map(|span| now_ms.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)));
+    let within =
+        args.keep_within.map(|span| now_ms.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)));
     for snapshot in meant.iter().filter(|s| within.is_some_and(|since| s.at_ms >= since)) {
         kept.entry(snapshot.id).or_default().push("within");
     }

@@ -39,7 +39,9 @@ pub async fn run(context: &Context, args: &Restore, bucket: &Path) -> Result<Out
     }
     if !done.missing.is_empty() {
         let message = format!("{} wait on the device that has them", counted(done.missing.len() as u64, "attachment"));
-        context.output.warn(&Warning::new("W_ATTACHMENTS_WAITING", message).hint("run `chatkeep backup` on that device"));
+        context
+            .output
+            .warn(&Warning::new("W_ATTACHMENTS_WAITING", message).hint("run `chatkeep backup` on that device"));
     }
     let at = done.head_at_ms.map_or_else(|| "?".to_owned(), |at| moment(i64::try_from(at).unwrap_or(i64::MAX)));
     let text = format!(
@@ -53,10 +55,12 @@ pub async fn run(context: &Context, args: &Restore, bucket: &Path) -> Result<Out
 }
 
 fn told(done: &FromBucket, target: &str, begun: Instant) -> Value {
-    let missing = done.missing.iter().map(|m| {
-        json!({ "message": m.message.map(|id| id.hex()), "attachment": m.attachment, "reason": m.reason })
-    });
-    let lost = done.lost.iter().map(|l| json!({ "object": l.object, "holds": l.holds, "reason": l.reason, "rows": l.rows }));
+    let missing = done
+        .missing
+        .iter()
+        .map(|m| json!({ "message": m.message.map(|id| id.hex()), "attachment": m.attachment, "reason": m.reason }));
+    let lost =
+        done.lost.iter().map(|l| json!({ "object": l.object, "holds": l.holds, "reason": l.reason, "rows": l.rows }));
     json!({
         "schema": "chatkeep.restore/1",
         "account": done.account,
@@ -78,9 +82,9 @@ fn told(done: &FromBucket, target: &str, begun: Instant) -> Value {
 fn damaged(done: &FromBucket, report: Value) -> Box<Problem> {
     let mut details: Vec<String> =
         done.lost.iter().map(|l| format!("{}: {} {} ({} rows)", l.object, l.reason, l.holds, l.rows)).collect();
-    details.extend(done.missing.iter().map(|m| {
-        format!("{}: {}", m.attachment.as_deref().unwrap_or("an attachment"), m.reason)
-    }));
+    details.extend(
+        done.missing.iter().map(|m| format!("{}: {}", m.attachment.as_deref().unwrap_or("an attachment"), m.reason)),
+    );
     if done.head_at_ms.is_none() {
         details.push("the bucket holds no head".to_owned());
     }
@@ -90,6 +94,7 @@ fn damaged(done: &FromBucket, report: Value) -> Box<Problem> {
     let (objects, cause) = (details.len() as u64, details.join("; "));
     let mut problem: Box<Problem> = Error::Damaged { objects, details }.into();
     problem.message = format!("{} of the bucket cannot be restored; everything else is", counted(objects, "part"));
-    problem.hints = vec!["get a newer or complete copy of the bucket, and run it again: it goes on where it stopped".to_owned()];
+    problem.hints =
+        vec!["get a newer or complete copy of the bucket, and run it again: it goes on where it stopped".to_owned()];
     problem.cause(cause).details(report)
 }

@@ -55,7 +55,8 @@ fn who(args: &Login) -> Result<(String, Option<RecoveryKey>)> {
         let account = args.account.clone().ok_or_else(|| Problem::usage("an account is missing: NAME@SERVER"))?;
         return Ok((account, None));
     };
-    let text = std::fs::read_to_string(path).map_err(|e| Problem::usage(format!("cannot read {}: {e}", path.display())))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|e| Problem::usage(format!("cannot read {}: {e}", path.display())))?;
     let text = zeroize::Zeroizing::new(text);
     let kit = kit::read(&text).ok_or_else(|| Problem::usage(format!("{} is not a recovery kit", path.display())))?;
     let key = secrets::parse_key(&kit.key)?;
@@ -82,7 +83,10 @@ async fn guide(context: &Context, key: &RecoveryKey) -> Result<()> {
         if !lost.trim().is_empty() {
             let device = find(&vault.devices(), lost.trim())?;
             vault.revoke(&mut archive, &device.id, Secret::Recovery(again(key)?)).await?;
-            output.note(&format!("\"{}\" has no access any more. Copies it already holds stay there.", clean(&device.name)));
+            output.note(&format!(
+                "\"{}\" has no access any more. Copies it already holds stay there.",
+                clean(&device.name)
+            ));
         }
     }
     if output.confirm("Choose a new passphrase for this account?", true)? {

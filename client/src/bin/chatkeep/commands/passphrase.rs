@@ -70,7 +70,11 @@ async fn change(context: &Context, args: &Change) -> Result<Outcome> {
     }
     let path = kit.as_ref().map(|k| k.path().display().to_string());
     let more = json!({ "account": account, "leaked": true, "kit_path": path });
-    let old = if key.is_some() { "The old passphrase and the old kit open nothing any more." } else { "The old passphrase opens nothing any more." };
+    let old = if key.is_some() {
+        "The old passphrase and the old kit open nothing any more."
+    } else {
+        "The old passphrase opens nothing any more."
+    };
     let text = format!("{account} has a new root. {old}\nWhat somebody has copied before stays with them.\n");
     Ok(Outcome::new(changed("passphrase-change", true, more), text))
 }

@@ -37,7 +37,9 @@ pub async fn run(context: &Context, args: &Restore) -> Result<Outcome> {
     }
     if waiting > 0 {
         let message = format!("{} wait on the device that has them", counted(waiting as u64, "attachment"));
-        context.output.warn(&Warning::new("W_ATTACHMENTS_WAITING", message).hint("run `chatkeep backup` on that device"));
+        context
+            .output
+            .warn(&Warning::new("W_ATTACHMENTS_WAITING", message).hint("run `chatkeep backup` on that device"));
     }
     let mut text = format!("Text   {}  ready to read now\n", counted(done.messages, "message"));
     text += &match media {
@@ -65,9 +67,10 @@ pub fn chosen(args: &Restore) -> Media {
 }
 
 fn told(done: &Restored, target: &str, begun: Instant, verified: bool) -> Value {
-    let missing = done.missing.iter().map(|m| {
-        json!({ "message": m.message.map(|id| id.hex()), "attachment": m.attachment, "reason": m.reason })
-    });
+    let missing = done
+        .missing
+        .iter()
+        .map(|m| json!({ "message": m.message.map(|id| id.hex()), "attachment": m.attachment, "reason": m.reason }));
     let lost = done.lost_runs.iter().map(|(id, rows, why)| json!({ "object": id.hex(), "rows": rows, "reason": why }));
     json!({
         "schema": "chatkeep.restore/1",
@@ -90,9 +93,12 @@ fn damaged(done: &Restored, report: Value) -> Box<Problem> {
     let objects = done.lost_runs.len() as u64 + done.missing.len() as u64;
     let mut details: Vec<String> =
         done.lost_runs.iter().map(|(id, rows, why)| format!("{}: a run of {rows} rows, {why}", id.hex())).collect();
-    details.extend(done.missing.iter().take(NAMED_MAX).map(|m| {
-        format!("{}: {}", m.attachment.as_deref().unwrap_or("an attachment"), m.reason)
-    }));
+    details.extend(
+        done.missing
+            .iter()
+            .take(NAMED_MAX)
+            .map(|m| format!("{}: {}", m.attachment.as_deref().unwrap_or("an attachment"), m.reason)),
+    );
     let cause = details.join("; ");
     let mut problem: Box<Problem> = Error::Damaged { objects, details }.into();
     problem.message = format!(

@@ -17,9 +17,7 @@ pub fn complete(archive: &Archive) -> Result<Vec<Snapshot>> {
 
 /// The snapshot that an id, the beginning of one, or `latest` names.
 pub fn find<'a>(all: &'a [Snapshot], given: &str) -> Result<&'a Snapshot> {
-    let none = || {
-        Problem::not_found(format!("no snapshot starts with \"{given}\"")).hint("`chatkeep log` lists them")
-    };
+    let none = || Problem::not_found(format!("no snapshot starts with \"{given}\"")).hint("`chatkeep log` lists them");
     if given == "latest" {
         return all.first().ok_or_else(|| Problem::not_found("there is no snapshot yet").hint("`chatkeep backup`"));
     }

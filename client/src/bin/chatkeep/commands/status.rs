@@ -68,7 +68,11 @@ pub async fn run(context: &Context, args: &Status) -> Result<Outcome> {
         warn("W_ATTACHMENTS_WAITING", message, "`chatkeep backup`");
     }
     if archive.note(Note::Damage)?.is_some() {
-        warn("W_DAMAGE", "a check found damage in the vault".to_owned(), "`chatkeep backup` here repairs what this device has");
+        warn(
+            "W_DAMAGE",
+            "a check found damage in the vault".to_owned(),
+            "`chatkeep backup` here repairs what this device has",
+        );
     }
     if !has_key {
         warn("W_NO_RECOVERY_KEY", "there is no recovery key".to_owned(), "`chatkeep recovery new --kit FILE`");
@@ -82,7 +86,11 @@ pub async fn run(context: &Context, args: &Status) -> Result<Outcome> {
         let behind = now.saturating_sub(i64::try_from(usage.server_time_ms).unwrap_or(i64::MAX));
         if behind.abs() > CLOCK_MAX_MS {
             let hours = ago(behind.unsigned_abs() / 1000).replace(" ago", "");
-            warn("W_CLOCK", format!("this device's clock differs from the server's by {hours}"), "messages are safe; set the clock");
+            warn(
+                "W_CLOCK",
+                format!("this device's clock differs from the server's by {hours}"),
+                "messages are safe; set the clock",
+            );
         }
         if usage.quota_bytes > 0 && usage.stored_bytes as f64 > NEARLY_FULL * usage.quota_bytes as f64 {
             let message = format!("{} of {} are used", size(usage.stored_bytes), size(usage.quota_bytes));

@@ -81,7 +81,8 @@ impl File {
     fn table(&mut self, text: &str, table: &DeTable<'_>, within: &str, profile: Option<&str>) -> Result<()> {
         for (key, value) in table {
             let line = line_of(text, key.span().start);
-            let full = if within.is_empty() { key.get_ref().to_string() } else { format!("{within}.{}", key.get_ref()) };
+            let full =
+                if within.is_empty() { key.get_ref().to_string() } else { format!("{within}.{}", key.get_ref()) };
             match value.get_ref() {
                 DeValue::Array(list) if full == "backup.sources" => {
                     let list = list.iter().map(|item| self.source(text, item)).collect::<Result<Vec<_>>>()?;

@@ -66,7 +66,9 @@ pub const KEYS: [(&str, Option<&str>, Option<&str>); 12] = [
 pub fn valid(key: &str, value: &str) -> Result<(), String> {
     use clap::ValueEnum as _;
     match key {
-        "progress" => Mode::from_str(value, false).map(drop).map_err(|_| "expected auto, bar, lines, json or none".into()),
+        "progress" => {
+            Mode::from_str(value, false).map(drop).map_err(|_| "expected auto, bar, lines, json or none".into())
+        }
         "color" => Colour::from_str(value, false).map(drop).map_err(|_| "expected auto, always or never".into()),
         "progress_interval" | "max_wait" | "sync.interval" | "status.stale_after" => span(value).map(drop),
         "backup.limit_upload" => rate(value).map(drop),
