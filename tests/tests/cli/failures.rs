@@ -108,7 +108,7 @@ fn nothing_set_up_unknown_words_and_missing_things_have_their_codes() {
     assert!(!nobody.home.exists());
     let told = nobody.run(&["backup", "--lable", "x"]).fails(2, "E_USAGE");
     assert!(
-        told.stderr.contains("unknown flag \"--lable\"") && told.stderr.contains("did you mean --label?"),
+        told.stderr.contains("unknown flag \"--lable\" for backup\n") && told.stderr.contains("did you mean --label?"),
         "{told:?}"
     );
     let told = nobody.run(&["bakcup"]).fails(2, "E_USAGE");
