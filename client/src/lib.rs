@@ -1,8 +1,8 @@
 //! The chatkeep client library.
 //!
 //! Layers, low to high; imports go down only (`tests/tests/boundaries.rs` reads them):
-//! `ids`, `fields` → `crypto` → `event` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`; `merge` is a pure
-//! function over rows; `sources`, `archive`, `remote` and `env` are adapters at the edge.
+//! `ids`, `fields` → `crypto` → `event` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`,
+//! `import`; `merge` is a pure function over rows; `sources`, `archive`, `remote` and `env` are adapters at the edge.
 
 pub mod archive;
 pub mod chunk;
@@ -13,6 +13,7 @@ pub mod event;
 pub mod fields;
 pub mod home;
 pub mod ids;
+pub mod import;
 pub mod log;
 pub mod merge;
 pub mod pack;

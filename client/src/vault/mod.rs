@@ -16,7 +16,7 @@ mod leave;
 mod left;
 mod login;
 mod mirrored;
-mod parts;
+pub(crate) mod parts;
 mod passphrase;
 mod register;
 mod ring;

@@ -9,10 +9,14 @@ use super::secret::RecoveryKeyFrom;
 
 /// Import what is new, make a snapshot, and upload what the vault lacks
 #[derive(Args)]
-#[command(
-    after_long_help = "Examples:\n  chatkeep backup\n  chatkeep backup --label before-trip --limit-upload 4MiB/s"
-)]
+#[command(after_long_help = "Examples:\n  chatkeep backup ~/Downloads/whatsapp-family.zip\n  \
+        chatkeep backup Exports --exclude *.part --label before-trip\n  chatkeep backup --limit-upload 4MiB/s")]
 pub struct Backup {
+    /// Exports, or folders of exports; the sources of the configuration where none is given
+    #[arg(value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub how: super::imports::How,
     /// Name the snapshot carries; may be repeated
     #[arg(long = "label", value_name = "L")]
     pub labels: Vec<String>,
@@ -26,9 +30,12 @@ pub struct Backup {
 
 /// Bring everything the vault has to this device, newest text first
 #[derive(Args)]
-#[command(after_long_help = "Examples:\n  chatkeep restore\n  chatkeep restore --media later\n  \
+#[command(after_long_help = "Examples:\n  chatkeep restore\n  chatkeep restore 3f9a --dry-run\n  \
     chatkeep restore --from-bucket copy-of-bucket --recovery-key-file kit.txt")]
 pub struct Restore {
+    /// A snapshot, by the first characters of its id; an older one is shown, never brought back over what is here
+    #[arg(value_name = "SNAPSHOT", default_value = "latest")]
+    pub snapshot: String,
     /// Which attachments to fetch: all, none, or later with the next restore
     #[arg(long, value_enum, default_value_t)]
     pub media: MediaChoice,

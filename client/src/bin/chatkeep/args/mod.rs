@@ -5,6 +5,8 @@ pub mod account;
 pub mod care;
 pub mod daily;
 pub mod devices;
+pub mod imports;
+pub mod reading;
 pub mod secret;
 #[cfg(test)]
 mod tests;
@@ -15,7 +17,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-pub use values::{percent, rate, span};
+pub use values::{moment, percent, rate, span};
 
 use crate::output::Colour;
 use crate::progress::Mode;
@@ -84,10 +86,16 @@ pub enum Command {
     Login(account::Login),
     Logout(account::Logout),
     Backup(daily::Backup),
+    Import(imports::Import),
+    Formats(imports::Formats),
     Restore(daily::Restore),
     Sync(daily::Sync),
     Status(daily::Status),
     Log(daily::Log),
+    Chats(reading::Chats),
+    Show(reading::Show),
+    Search(reading::Search),
+    Export(reading::Export),
     /// The devices of the account
     #[command(subcommand)]
     Device(devices::Device),

@@ -40,6 +40,25 @@ pub fn percent(text: &str) -> Result<u8, String> {
     number.filter(|n| (1..=100).contains(n)).ok_or_else(|| "expected 1% to 100%".to_owned())
 }
 
+/// Reads a time: a year, month, day, day with time of day, or RFC 3339; in ms, as messages are sorted. Messages of
+/// sources that know no zone are sorted by their local time, all others by UTC.
+pub fn moment(text: &str) -> Result<i64, String> {
+    let wrong = || "expected a time such as 2024, 2024-06, 2024-06-11 or 2024-06-11T08:02".to_owned();
+    if let Ok(time) = chrono::DateTime::parse_from_rfc3339(text) {
+        return Ok(time.timestamp_millis());
+    }
+    let text = text.trim().replace(' ', "T");
+    let whole = match text.len() {
+        4 => format!("{text}-01-01T00:00:00"),
+        7 => format!("{text}-01T00:00:00"),
+        10 => format!("{text}T00:00:00"),
+        16 => format!("{text}:00"),
+        _ => text,
+    };
+    let time = chrono::NaiveDateTime::parse_from_str(&whole, "%Y-%m-%dT%H:%M:%S").map_err(|_| wrong())?;
+    Ok(time.and_utc().timestamp_millis())
+}
+
 fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -58,6 +77,16 @@ mod tests {
         assert_eq!(rate("4MiB/s"), Ok(4 << 20));
         assert_eq!((percent("5%"), percent("100")), (Ok(5), Ok(100)));
         assert!(span("1 fortnight").is_err() && span("").is_err() && rate("0").is_err() && rate("x/s").is_err());
+        for (text, ms) in [
+            ("2024", 1_704_067_200_000),
+            ("2024-01", 1_704_067_200_000),
+            ("2024-01-01", 1_704_067_200_000),
+            ("2024-01-01 00:01", 1_704_067_260_000),
+            ("2024-01-01T01:00:00+01:00", 1_704_067_200_000),
+        ] {
+            assert_eq!(moment(text), Ok(ms), "{text}");
+        }
+        assert!(moment("yesterday").is_err() && moment("2024-13-01").is_err() && moment("").is_err());
         assert!(percent("0").is_err() && percent("101%").is_err());
     }
 }

@@ -2,14 +2,18 @@
 
 use std::time::Instant;
 
+use clap::ValueEnum as _;
+use client::import::Report;
 use client::sync::BackupOptions;
 use serde_json::{Value, json};
 
+use super::imports;
 use crate::args::daily::Backup;
+use crate::args::imports::{FormatChoice, How};
 use crate::context::{Context, Writing};
 use crate::output::Outcome;
-use crate::problem::{Result, Warning};
-use crate::terminal::{counted, duration, rfc3339, size};
+use crate::problem::{Problem, Result, Warning};
+use crate::terminal::{clean, counted, duration, rfc3339, size};
 
 /// What the import before the upload brought.
 #[derive(Default)]
@@ -85,8 +89,36 @@ pub async fn run(context: &Context, args: &Backup) -> Result<Outcome> {
 }
 
 /// Reads what is new in the exports that were given or configured, into the archive.
-fn import_sources(_context: &Context, _args: &Backup, _writing: &mut Writing) -> Result<Imported> {
-    Ok(Imported::default())
+fn import_sources(context: &Context, args: &Backup, writing: &mut Writing) -> Result<Imported> {
+    let work = context.work("backup");
+    let mut report = Report { dry_run: args.dry_run, ..Report::default() };
+    if args.paths.is_empty() {
+        for source in &context.settings.sources {
+            let unknown = |_| {
+                let message = format!("[backup] sources: unknown format \"{}\"", clean(&source.format));
+                Problem::new("E_CONFIG", 2, message).hint("`chatkeep formats` lists them, and auto tells by content")
+            };
+            let format = FormatChoice::from_str(&source.format, false).map_err(unknown)?;
+            let options = imports::options(&How { format, ..args.how.clone() }, args.dry_run)?;
+            if !source.path.exists() {
+                report.leave_out(&source.path, "is not there");
+                continue;
+            }
+            let paths = std::slice::from_ref(&source.path);
+            report.add(imports::read(context, &mut writing.archive, paths, options, &work)?);
+        }
+    } else {
+        let options = imports::options(&args.how, args.dry_run)?;
+        report = imports::read(context, &mut writing.archive, &args.paths, options, &work)?;
+    }
+    context.progress.end();
+    imports::warn(context, &report);
+    Ok(Imported {
+        sources: imports::sources(&report),
+        skipped: imports::skipped(&report),
+        messages_new: report.sources.iter().map(|s| s.messages_new).sum(),
+        text: imports::text(&report),
+    })
 }
 
 /// What a backup would send. Plans without the server.

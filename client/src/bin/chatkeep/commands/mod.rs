@@ -2,25 +2,33 @@
 
 mod accounts;
 mod backup;
+mod chats;
 mod check;
 mod completions;
 mod config;
 mod device;
 mod doctor;
 mod explain;
+mod exporting;
 mod forget;
+mod formats;
 mod from_bucket;
+mod imports;
 mod log;
 mod login;
 mod logout;
 mod man;
+mod messages;
 mod passphrase;
 mod recovery;
 mod register;
 mod restore;
+mod search;
+mod show;
 mod snapshots;
 mod status;
 mod sync;
+mod view;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -33,10 +41,16 @@ pub async fn run(command: &Command, context: &Context) -> Result<Outcome> {
         Command::Login(args) => login::run(context, args).await,
         Command::Logout(args) => logout::run(context, args).await,
         Command::Backup(args) => backup::run(context, args).await,
+        Command::Import(args) => imports::run(context, args),
+        Command::Formats(_) => Ok(formats::run()),
         Command::Restore(args) => restore::run(context, args).await,
         Command::Sync(_) => sync::run(context).await,
         Command::Status(args) => status::run(context, args).await,
         Command::Log(args) => log::run(context, args),
+        Command::Chats(_) => chats::run(context),
+        Command::Show(args) => show::run(context, args),
+        Command::Search(args) => search::run(context, args),
+        Command::Export(args) => exporting::run(context, args),
         Command::Device(command) => device::run(context, command).await,
         Command::Passphrase(command) => passphrase::run(context, command).await,
         Command::Recovery(command) => recovery::run(context, command).await,

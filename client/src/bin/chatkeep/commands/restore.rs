@@ -6,11 +6,12 @@ use client::error::Error;
 use client::sync::{Media, RestoreOptions, Restored};
 use serde_json::{Value, json};
 
+use super::{snapshots, view};
 use crate::args::daily::{MediaChoice, Restore};
 use crate::context::{Context, Writing};
 use crate::output::Outcome;
 use crate::problem::{Problem, Result, Warning};
-use crate::terminal::{count, counted, size};
+use crate::terminal::{clean, count, counted, moment, size};
 
 /// Missing attachments that are named one by one on a terminal.
 const NAMED_MAX: usize = 20;
@@ -19,6 +20,11 @@ pub async fn run(context: &Context, args: &Restore) -> Result<Outcome> {
     let begun = Instant::now();
     if let Some(bucket) = &args.from_bucket {
         return super::from_bucket::run(context, args, bucket).await;
+    }
+    if args.snapshot != "latest"
+        && let Some(older) = older(context, args, begun)?
+    {
+        return Ok(older);
     }
     let mut writing = context.writing("restore")?;
     if args.dry_run {
@@ -71,6 +77,43 @@ async fn has_room(context: &Context, writing: &Writing) -> Result<()> {
         return Ok(());
     }
     Err(Error::DiskFull { what: "restore", needed, free, path: home.dir().display().to_string() }.into())
+}
+
+/// Opens an older snapshot as a view. None where the one named is the newest.
+fn older(context: &Context, args: &Restore, begun: Instant) -> Result<Option<Outcome>> {
+    let archive = context.archive()?;
+    let all = snapshots::complete(&archive)?;
+    let snapshot = snapshots::find(&all, &args.snapshot)?;
+    if all.first().is_some_and(|newest| newest.id == snapshot.id) {
+        return Ok(None);
+    }
+    let view = view::at(context, &archive, snapshot)?.archive;
+    let (counts, short) = (view.counts()?, snapshot.id.short());
+    let mut text =
+        format!("As of {} (snapshot {short}), for reading; what is here now stays as it is.\n", moment(snapshot.at_ms));
+    for chat in view.chats()? {
+        text += &format!(
+            "{}  {}  {}\n",
+            chat.id.short(),
+            clean(super::chats::name(&chat)),
+            counted(chat.messages, "message")
+        );
+    }
+    text += &format!("Next: chatkeep export --snapshot {short} --as jsonl --out DIR\n");
+    let json = json!({
+        "schema": "chatkeep.restore/1",
+        "snapshot": snapshot.id.hex(),
+        "target": null,
+        "chats": counts.chats,
+        "messages": counts.messages,
+        "attachments": counts.attachments - counts.attachments_absent,
+        "downloaded_bytes": 0,
+        "missing": [],
+        "verified": true,
+        "duration_s": begun.elapsed().as_secs_f64(),
+        "dry_run": args.dry_run,
+    });
+    Ok(Some(Outcome::new(json, text)))
 }
 
 /// Which attachments come now.
