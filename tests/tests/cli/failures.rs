@@ -119,3 +119,21 @@ fn nothing_set_up_unknown_words_and_missing_things_have_their_codes() {
     laptop.run(&["device", "revoke", "nobody", "--yes"]).fails(14, "E_NOT_FOUND");
     laptop.run(&["explain", "E_NOTHING"]).fails(14, "E_NOT_FOUND");
 }
+
+#[test]
+fn a_certificate_nobody_vouches_for_is_refused_and_a_private_authority_can_be_named() {
+    let site = Site::with_tls();
+    let url = format!("https://{}", site.program.address);
+    let pass = site.machine("laptop").passphrase.display().to_string();
+    let laptop = site.machine("laptop").with("CHATKEEP_SERVER", &url);
+    let account = laptop.account();
+    let register = ["register", &account, "--no-recovery-key", "--passphrase-file", &pass];
+    let told = laptop.run(&register).fails(18, "E_TLS");
+    assert!(told.stderr.contains("presented a certificate this device does not trust\n"), "{told:?}");
+    assert!(!laptop.home.exists());
+    let ca = site.dir.path().join("ca.pem").display().to_string();
+    let laptop = laptop.with("CHATKEEP_CA_FILE", &ca);
+    laptop.run(&register).succeeds();
+    laptop.import(1, 0, 5, 0);
+    assert_eq!(laptop.json(&["backup"])["created"], true);
+}
