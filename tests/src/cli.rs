@@ -54,6 +54,19 @@ impl Site {
         Self { dir, program }
     }
 
+    /// A service that speaks TLS with a certificate of its own, which is in `ca.pem`.
+    pub fn with_tls() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let pair = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let [cert, key] = ["ca.pem", "key.pem"].map(|name| dir.path().join(name));
+        std::fs::write(&cert, pair.cert.pem()).unwrap();
+        std::fs::write(&key, pair.signing_key.serialize_pem()).unwrap();
+        let settings =
+            ["tls.mode=files".to_owned(), format!("tls.cert={}", cert.display()), format!("tls.key={}", key.display())];
+        let program = Program::configured(&dir.path().join("service"), None, &settings);
+        Self { dir, program }
+    }
+
     pub fn machine(&self, name: &str) -> Machine {
         let passphrase = self.dir.path().join("passphrase");
         std::fs::write(&passphrase, format!("{PASSPHRASE}\n")).unwrap();

@@ -43,6 +43,9 @@ pub enum Note {
     LastRecoveryCheck,
     /// Devices whose last record was seen in the log and that no roster lists as gone yet.
     Left,
+    /// Only in an archive that proves a restore beside this device's own one: how many of the device's records the log
+    /// had when it was made. They were sent from there, so no copy of the device made them.
+    SentElsewhere,
     /// Whose archive it is, and what it is read with where no device is set up.
     Kept,
 }
@@ -64,6 +67,7 @@ impl Note {
             Self::LastProof => "last_proof",
             Self::LastRecoveryCheck => "last_recovery_check",
             Self::Left => "left",
+            Self::SentElsewhere => "sent_elsewhere",
             Self::Kept => "kept",
         }
     }

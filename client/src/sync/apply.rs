@@ -107,7 +107,15 @@ impl Flow<'_> {
             return Ok(None);
         }
         let sent = self.archive.outbox()?.into_iter().find(|own| own.record == record.encode());
-        sent.map(|own| Some(own.counter)).ok_or(Error::DeviceCloned)
+        let elsewhere = || -> Result<u64> {
+            let note = self.archive.note(Note::SentElsewhere)?;
+            Ok(note.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes))
+        };
+        match sent {
+            Some(own) => Ok(Some(own.counter)),
+            None if record.header.counter <= elsewhere()? => Ok(None),
+            None => Err(Error::DeviceCloned),
+        }
     }
 }
 

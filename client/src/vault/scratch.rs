@@ -14,6 +14,7 @@ impl Vault {
     pub fn scratch(&self, archive: &Archive, dir: &Path) -> Result<Archive> {
         let known = archive.note(Note::Log)?.ok_or_else(|| Error::Archive("it holds no log".to_owned()))?;
         let known = LogState::decode(&known).map_err(|_| Error::Archive("its log is damaged".to_owned()))?;
+        let own = known.devices.get(&self.session.device.id()).map_or(0, |last| last.counter);
         let log = LogState { devices: std::collections::BTreeMap::new(), head: None, ..known };
         let key = ArchiveKey::generate(&mut self.session.env.entropy.clone());
         let entropy = self.session.env.entropy.clone();
@@ -22,6 +23,7 @@ impl Vault {
         scratch.commit(|commit| {
             commit.set_note(Note::Roster, Some(&self.ring.encode()))?;
             commit.set_note(Note::Log, Some(&log.encode()))?;
+            commit.set_note(Note::SentElsewhere, Some(&own.to_le_bytes()))?;
             commit.set_note(Note::Restore, Some(&super::install::NOTHING_RESTORED[..]))
         })?;
         Ok(scratch)

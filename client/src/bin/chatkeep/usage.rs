@@ -23,6 +23,17 @@ pub fn tell(error: &clap::Error) -> ExitCode {
     ExitCode::from(2)
 }
 
+/// ` for backup`, read from the usage line that clap puts beside the error.
+fn of_command(error: &clap::Error) -> String {
+    let usage = match error.get(ContextKind::Usage) {
+        Some(ContextValue::StyledStr(usage)) => usage.to_string(),
+        _ => return String::new(),
+    };
+    let words = usage.split_whitespace().skip_while(|w| *w != crate::NAME).skip(1);
+    let names: Vec<&str> = words.take_while(|w| w.starts_with(|c: char| c.is_ascii_lowercase())).collect();
+    if names.is_empty() { String::new() } else { format!(" for {}", names.join(" ")) }
+}
+
 fn problem(error: &clap::Error) -> Box<Problem> {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
@@ -31,7 +42,7 @@ fn problem(error: &clap::Error) -> Box<Problem> {
     };
     let given = text(ContextKind::InvalidArg).unwrap_or_default();
     let message = match error.kind() {
-        ErrorKind::UnknownArgument => format!("unknown flag \"{given}\""),
+        ErrorKind::UnknownArgument => format!("unknown flag \"{given}\"{}", of_command(error)),
         ErrorKind::InvalidSubcommand => {
             format!("unknown command \"{}\"", text(ContextKind::InvalidSubcommand).unwrap_or_default())
         }

@@ -37,7 +37,7 @@ const CODES: [(&str, u8, &str); 49] = [
     (
         "E_DEVICE_REVOKED",
         13,
-        "Another device ended this device's access, or it left. The archive here is intact and readable. To join again: `chatkeep logout --keep-archive --yes` and `chatkeep login NAME@SERVER`.",
+        "Another device ended this device's access, or it left. The archive here is intact and readable. To join again, sign in into another home (--profile NAME), or end this one with `chatkeep logout` first; what is not backed up goes with it.",
     ),
     (
         "E_NOT_FOUND",

@@ -16,6 +16,8 @@ use crate::terminal::{counted, moment};
 
 /// A snapshot that stays, and why.
 type Kept = BTreeMap<EventId, Vec<&'static str>>;
+/// Names the day, week, month or year of a moment.
+type Period = fn(DateTime<Local>) -> (i32, u32);
 
 pub async fn run(context: &Context, args: &Forget) -> Result<Outcome> {
     let by_rule = rules(args);
@@ -143,7 +145,7 @@ fn plan(args: &Forget, shown: &[Snapshot], is_meant: impl Fn(&Snapshot) -> bool,
     for snapshot in meant.iter().filter(|s| within.is_some_and(|since| s.at_ms >= since)) {
         kept.entry(snapshot.id).or_default().push("within");
     }
-    let periods: [(Option<usize>, &'static str, fn(DateTime<Local>) -> (i32, u32)); 4] = [
+    let periods: [(Option<usize>, &'static str, Period); 4] = [
         (args.keep_daily, "daily", |t| (t.year(), t.ordinal())),
         (args.keep_weekly, "weekly", |t| (t.iso_week().year(), t.iso_week().week())),
         (args.keep_monthly, "monthly", |t| (t.year(), t.month())),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{snapshots, view};
 use crate::args::daily::{MediaChoice, Restore};
-use crate::context::Context;
+use crate::context::{Context, Writing};
 use crate::output::Outcome;
 use crate::problem::{Problem, Result, Warning};
 use crate::terminal::{clean, count, counted, moment, size};
@@ -31,6 +31,9 @@ pub async fn run(context: &Context, args: &Restore) -> Result<Outcome> {
         return planned(context, &writing, begun).await;
     }
     let media = chosen(args);
+    if media == Media::All {
+        has_room(context, &writing).await?;
+    }
     let work = context.work("restore");
     let done = writing.vault.restore(&mut writing.archive, &RestoreOptions { media }, &work).await?;
     context.progress.end();
@@ -62,6 +65,18 @@ pub async fn run(context: &Context, args: &Restore) -> Result<Outcome> {
         ),
     };
     Ok(Outcome::new(json, text))
+}
+
+/// Refuses a restore that the disk has no room for, before anything is fetched. What is here already needs none.
+async fn has_room(context: &Context, writing: &Writing) -> Result<()> {
+    let home = context.home();
+    let free = fs4::available_space(home.dir()).map_err(|e| Problem::io(home.dir(), &e))?;
+    let stored = writing.vault.usage().await?.stored_bytes;
+    let needed = stored.saturating_sub(writing.archive.media_bytes()? + writing.archive.text_bytes()?);
+    if needed <= free {
+        return Ok(());
+    }
+    Err(Error::DiskFull { what: "restore", needed, free, path: home.dir().display().to_string() }.into())
 }
 
 /// Opens an older snapshot as a view. None where the one named is the newest.
@@ -151,7 +166,7 @@ fn damaged(done: &Restored, report: Value) -> Box<Problem> {
     problem.cause(cause).details(report)
 }
 
-async fn planned(context: &Context, writing: &crate::context::Writing, begun: Instant) -> Result<Outcome> {
+async fn planned(context: &Context, writing: &Writing, begun: Instant) -> Result<Outcome> {
     let usage = writing.vault.usage().await?;
     let counts = writing.archive.counts()?;
     let text = format!(
