@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
 
+use super::chats;
 use super::error::{ArchiveError, Result};
 use super::media::{self, Taken};
 use super::{Archive, Tally};
@@ -100,7 +101,11 @@ impl Import<'_> {
     /// Commits the rest, folds, and indexes.
     pub fn finish(mut self) -> Result<Imported> {
         for i in 0..self.chats.len() {
-            if let Some(row) = self.chats.get(i).and_then(title_row) {
+            let Some(seen) = self.chats.get(i) else { continue };
+            // Our own lines tell a title, not what kind of chat it is: a title that is known says nothing new then.
+            let new = seen.info.shape.is_some()
+                || chats::stated_title(&self.archive.db, &seen.count.id)?.as_deref() != title(seen);
+            if let Some(row) = title_row(seen).filter(|_| new) {
                 self.batch.push((i, row));
             }
         }
