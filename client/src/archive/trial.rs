@@ -23,10 +23,11 @@ impl<'a> Scope<'a> {
     }
 
     pub fn commit(self) -> Result<()> {
-        Ok(match self {
+        match self {
             Self::Whole(transaction) => transaction.commit()?,
             Self::Part(savepoint) => savepoint.commit()?,
-        })
+        }
+        Ok(())
     }
 }
 

@@ -146,7 +146,7 @@ fn a_longer_export_under_another_name_joins_the_chat_it_overlaps() {
 
     // A foreign chat of that name is asked about; the person's word decides, and the gap is told.
     let foreign = home.write("Family.txt", lines(0..30).replace("line", "other words").replace("13/05", "15/05"));
-    let asked = home.import(&[foreign.clone()], &ImportOptions::default());
+    let asked = home.import(std::slice::from_ref(&foreign), &ImportOptions::default());
     assert!(matches!(asked, Err(Error::Import(ImportError::Undecided { flag: "--chat", .. }))));
     let answers = Answers { chat: Some("Family".into()), ..Answers::default() };
     let report = home.import(&[foreign], &ImportOptions { answers, ..ImportOptions::default() }).unwrap();
@@ -216,7 +216,7 @@ fn hostile_and_undecided_exports_leave_the_archive_as_it_was() {
         assert_eq!(home.state(), Vec::<String>::new(), "{name}");
     }
     let either = home.write("either.txt", lines(0..20).replace("13/05", "03/05"));
-    let asked = home.import(&[either.clone()], &ImportOptions::default());
+    let asked = home.import(std::slice::from_ref(&either), &ImportOptions::default());
     assert!(matches!(&asked, Err(Error::Import(ImportError::Undecided { flag: "--date-order", .. }))));
     assert_eq!((asked.err().unwrap().exit(), home.state().len()), (2, 0));
     // In a folder both are left out, and the rest is taken.

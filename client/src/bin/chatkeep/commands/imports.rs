@@ -191,7 +191,7 @@ pub fn text(report: &Report) -> String {
         text += &format!(
             "{head} {}, {} ({new}), {} as {}  {}\n",
             counted(of_path.len() as u64, "chat"),
-            counted(sum(|s| s.messages), "message"),
+            counted(sum(|s| s.messages + s.system), "message"),
             counted(sum(|s| s.attachments.present), "attachment"),
             of_path.first().map_or("", |s| &s.format),
             clean(Path::new(path).file_name().map_or(path.into(), |n| n.to_string_lossy()).as_ref()),
