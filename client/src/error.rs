@@ -44,6 +44,8 @@ pub enum Error {
     NameInvalid { name: String },
     #[error("{path} already contains files")]
     TargetNotEmpty { path: String },
+    #[error("an archive of {account} is kept in {path}")]
+    ArchiveKept { account: String, path: String },
     #[error("an account is already set up here: {account}")]
     AlreadySetUp { account: String },
     #[error("this backup needs {needed} bytes but {free} bytes are free")]
@@ -107,7 +109,7 @@ impl Error {
             Self::NameTaken { .. } => "E_NAME_TAKEN",
             Self::RegistrationClosed { .. } => "E_REGISTRATION_CLOSED",
             Self::NameInvalid { .. } => "E_USAGE",
-            Self::TargetNotEmpty { .. } | Self::AlreadySetUp { .. } => "E_TARGET_NOT_EMPTY",
+            Self::TargetNotEmpty { .. } | Self::ArchiveKept { .. } | Self::AlreadySetUp { .. } => "E_TARGET_NOT_EMPTY",
             Self::Quota { .. } => "E_QUOTA",
             Self::Guesses { .. } => "E_GUESSES",
             Self::Fork => "E_FORK",

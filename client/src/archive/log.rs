@@ -41,6 +41,8 @@ pub enum Note {
     LastProof,
     /// Devices whose last record was seen in the log and that no roster lists as gone yet.
     Left,
+    /// Whose archive it is, and what it is read with where no device is set up.
+    Kept,
 }
 
 impl Note {
@@ -59,6 +61,7 @@ impl Note {
             Self::LastBackup => "last_backup",
             Self::LastProof => "last_proof",
             Self::Left => "left",
+            Self::Kept => "kept",
         }
     }
 }
@@ -94,6 +97,16 @@ pub struct StagedPack {
 /// the archive can be opened whole.
 pub fn peek(dir: &Path, key: &[u8; 32], note: Note) -> Result<Option<Vec<u8>>> {
     read(&schema::connect(&super::database(dir), key, Access::Read)?, note)
+}
+
+/// Writes one note of a closed archive. The caller holds the home's lock.
+pub fn leave_note(dir: &Path, key: &[u8; 32], note: Note, value: &[u8]) -> Result<()> {
+    set(&schema::connect(&super::database(dir), key, Access::Write)?, note, value)
+}
+
+fn set(db: &Connection, note: Note, value: &[u8]) -> Result<()> {
+    db.execute("INSERT OR REPLACE INTO notes VALUES (?1, ?2)", params![note.name(), value])?;
+    Ok(())
 }
 
 fn read(db: &Connection, note: Note) -> Result<Option<Vec<u8>>> {
@@ -169,12 +182,10 @@ impl Archive {
 
 impl Commit<'_> {
     pub fn set_note(&mut self, note: Note, value: Option<&[u8]>) -> Result<()> {
-        match value {
-            Some(value) => {
-                self.db.execute("INSERT OR REPLACE INTO notes VALUES (?1, ?2)", params![note.name(), value])?
-            }
-            None => self.db.execute("DELETE FROM notes WHERE name = ?1", [note.name()])?,
-        };
+        if let Some(value) = value {
+            return set(self.db, note, value);
+        }
+        self.db.execute("DELETE FROM notes WHERE name = ?1", [note.name()])?;
         Ok(())
     }
 

@@ -32,7 +32,7 @@ pub use chunks::{Chunk, FileChunks};
 pub use commit::{Commit, Put};
 pub use error::{ArchiveError, Result};
 pub use import::{ChatCount, Import, Imported};
-pub use log::{Note, OwnRecord, PackState, StagedPack, peek};
+pub use log::{Note, OwnRecord, PackState, StagedPack, leave_note, peek};
 pub use media::MediaReader;
 pub use messages::Tally;
 pub use parts::{Ids, MediaSealer, Parts, Rules};

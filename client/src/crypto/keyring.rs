@@ -1,11 +1,12 @@
 //! All keys an active device works with: every epoch's, and the lifetime secret.
 
 use proto::wire::bytes::{Reader, Writer};
+use proto::wire::header::Record;
 use proto::wire::limits::BODY_BYTES_MAX;
 use zeroize::Zeroizing;
 
 use super::secret::Secret;
-use super::{Entropy, EpochKey, Lifetime, Refused};
+use super::{Entropy, EpochKey, Lifetime, OpenBody, Refused, open_body};
 
 /// The keys of all epochs so far, the current one last, and the lifetime secret.
 pub struct Keyring {
@@ -45,6 +46,12 @@ impl Keyring {
 
     pub fn lifetime(&self) -> &Lifetime {
         &self.lifetime
+    }
+
+    /// Opens a record's body with the current epoch's key, or the newest earlier one that does.
+    pub fn open_body(&self, record: &Record, body: &[u8]) -> Result<OpenBody, Refused> {
+        let keys = std::iter::once(&self.current).chain(self.earlier.iter().rev());
+        keys.map(|key| open_body(record, body, key)).find(Result::is_ok).unwrap_or(Err(Refused))
     }
 
     /// Encodes all but the current key, under which the result is about to be sealed.

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use proto::wire::bytes::Writer;
+use proto::wire::bytes::{Reader, Result as WireResult, Writer};
 
 use super::Entropy;
 use super::derive::{derive, keyed, keyed_long, purpose};
@@ -48,6 +48,20 @@ impl Lifetime {
 
     pub fn cut_key(&self) -> CutKey {
         CutKey(derive(purpose::CUT_TABLE_KEY, &[self.0.bytes()]))
+    }
+
+    /// The same once more, for another owner.
+    pub(crate) fn again(&self) -> Self {
+        Self(Secret::copied(self.0.bytes()))
+    }
+
+    /// Writes the secret where it is about to be sealed: a kept archive.
+    pub(crate) fn write(&self, out: &mut Writer) {
+        out.raw(self.0.bytes());
+    }
+
+    pub(crate) fn read(r: &mut Reader<'_>) -> WireResult<Self> {
+        Ok(Self(Secret::copied(&r.array()?)))
     }
 }
 

@@ -6,10 +6,10 @@ use zeroize::Zeroizing;
 
 use super::flow::{Flow, broken};
 use super::head::OpenHead;
-use super::packs::{NoPack, Packs, ServicePacks};
+use super::packs::{Packs, ServicePacks};
 use crate::archive::Note;
 use crate::error::{Error, Result};
-use crate::ids::ChatId;
+use crate::ids::{AccountId, ChatId, PackId};
 use crate::pack::PackRef;
 use crate::strata::Catalogue;
 
@@ -92,28 +92,41 @@ impl Flow<'_> {
 }
 
 /// Reads every page of a head's catalogue.
-pub(super) async fn read_catalogue(
+pub(super) async fn read_catalogue(source: &dyn Packs, account: &AccountId, head: OpenHead) -> Result<Known> {
+    let (known, lost) = read_catalogue_left(source, account, head).await?;
+    match lost.first() {
+        None => Ok(known),
+        Some((page, why)) => {
+            let details = vec![format!("{}: a page of the catalogue, {why}", page.hex())];
+            Err(Error::Damaged { objects: lost.len() as u64, details })
+        }
+    }
+}
+
+/// A page that is not to be had, and why.
+type LostPage = (PackId, &'static str);
+
+/// Reads what is left of a head's catalogue, and names the pages that are not.
+pub(super) async fn read_catalogue_left(
     source: &dyn Packs,
-    account: &crate::ids::AccountId,
+    account: &AccountId,
     head: OpenHead,
-) -> Result<Known> {
+) -> Result<(Known, Vec<LostPage>)> {
     let (generation, has_front) = (head.clear.generation, head.has_front_page());
     let (front, pages) = Catalogue::pages_of(head.content, has_front);
-    let mut catalogue = Catalogue::default();
+    let (mut catalogue, mut lost) = (Catalogue::default(), Vec::new());
     for page in pages {
         let id = page.id;
-        let bytes = match source.get(id, page.class).await {
-            Ok(bytes) => bytes,
-            Err(NoPack::Error(error)) => return Err(error),
-            Err(NoPack::Missing | NoPack::Short) => return Err(damaged_page(&id.hex())),
-        };
-        catalogue.take_page(account, page, &bytes).map_err(|_| damaged_page(&id.hex()))?;
+        match source.get(id, page.class).await {
+            Ok(bytes) => {
+                if catalogue.take_page(account, page, &bytes).is_err() {
+                    lost.push((id, "damaged"));
+                }
+            }
+            Err(no) => lost.push((id, no.reason()?)),
+        }
     }
     // What another device's front page shows is not looked at: at the next fold it counts as changed.
     let front = front.map(|pack| Front { pack, behind_bytes: 0, chats: Vec::new() });
-    Ok(Known { generation, catalogue, front })
-}
-
-fn damaged_page(pack: &str) -> Error {
-    Error::Damaged { objects: 1, details: vec![format!("{pack}: a page of the catalogue")] }
+    Ok((Known { generation, catalogue, front }, lost))
 }

@@ -10,7 +10,7 @@ use super::apply::entry;
 use super::catalogue::read_catalogue;
 use super::flow::{Flow, broken};
 use super::head::OpenHead;
-use super::packs::{NoPack, Packs as _, Part, ServicePacks};
+use super::packs::{Packs as _, Part, ServicePacks};
 use crate::archive::{Archive, Chunk, Note};
 use crate::error::{Error, Result};
 use crate::ids::{EventId, PackId};
@@ -122,9 +122,7 @@ impl Flow<'_> {
                     out.read_bytes += bytes.len() as u64;
                     open_page(&self.account(), page, &bytes).map(|_| ()).map_err(|_| "damaged")
                 }
-                Err(NoPack::Missing) => Err("missing"),
-                Err(NoPack::Short) => Err("truncated"),
-                Err(NoPack::Error(error)) => return Err(error),
+                Err(no) => Err(no.reason()?),
             };
             if let Err(kind) = verdict {
                 damaged = true;
@@ -191,9 +189,7 @@ impl Flow<'_> {
                     out.read_bytes += bytes.len() as u64;
                     self.verify(&object, &bytes)?
                 }
-                Err(NoPack::Missing) => Err("missing"),
-                Err(NoPack::Short) => Err("truncated"),
-                Err(NoPack::Error(error)) => return Err(error),
+                Err(no) => Err(no.reason()?),
             };
             if let Err(kind) = verdict {
                 out.problems.push(self.problem(kind, &object)?);

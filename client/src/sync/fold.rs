@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::apply::{UNREADABLE, adopted};
 use super::catalogue::{Front, Known};
 use super::flow::{Flow, broken};
-use super::packs::{NoPack, Packs as _, ServicePacks};
+use super::packs::{Packs as _, ServicePacks};
 use super::send::Sent;
 use super::upload::{Uploader, reserved};
 use crate::archive::{Note, OwnRecord};
@@ -198,10 +198,11 @@ impl Flow<'_> {
 
     async fn fetch(&self, entry: &RunEntry) -> Result<Vec<u8>> {
         let source = ServicePacks { session: &self.vault.session, work: &self.work };
-        source.get(entry.pack.id, entry.pack.class).await.map_err(|no| match no {
-            NoPack::Error(error) => error,
-            NoPack::Missing | NoPack::Short => {
-                Error::Damaged { objects: 1, details: vec![format!("{}: a run to merge", entry.pack.id.hex())] }
+        source.get(entry.pack.id, entry.pack.class).await.map_err(|no| match no.reason() {
+            Err(error) => error,
+            Ok(why) => {
+                let details = vec![format!("{}: a run to merge, {why}", entry.pack.id.hex())];
+                Error::Damaged { objects: 1, details }
             }
         })
     }

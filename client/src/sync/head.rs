@@ -7,7 +7,9 @@ use proto::wire::limits::{BODY_BYTES_MAX, RECORD_BYTES};
 
 use super::flow::{Flow, broken};
 use crate::archive::Note;
+use crate::crypto::Keyring;
 use crate::error::Result;
+use crate::pack::Damaged;
 use crate::strata::{FORMAT, HeadContent};
 
 /// `Note::Head`: where the newest head stands, its record and body. Public and sealed bytes only.
@@ -38,6 +40,14 @@ impl HeadNote {
 }
 
 impl OpenHead {
+    /// Opens a head's body, which must name the pages it seals.
+    pub fn open(keyring: &Keyring, record: &Record, body: &[u8]) -> Result<Self, Damaged> {
+        let open = keyring.open_body(record, body)?;
+        let (clear, content) = (HeadClear::decode(&open.clear)?, HeadContent::decode(&open.content)?);
+        let sealed = content.pages.iter().map(|page| page.id);
+        if clear.named().eq(sealed) { Ok(Self { clear, content }) } else { Err(Damaged) }
+    }
+
     pub fn has_front_page(&self) -> bool {
         self.clear.pages.first().is_some_and(|page| *page != NO_PACK)
     }
@@ -52,13 +62,7 @@ impl Flow<'_> {
     }
 
     pub fn open_head(&self, note: &HeadNote) -> Result<OpenHead> {
-        let damaged = |_| broken("the newest head does not open");
-        let open = self.vault.ring.open_body(&note.record, &note.body).map_err(|_| broken("the newest head does not open"))?;
-        let clear = HeadClear::decode(&open.clear).map_err(damaged)?;
-        let content = HeadContent::decode(&open.content).map_err(damaged)?;
-        let named = clear.named().collect::<Vec<_>>();
-        let sealed: Vec<_> = content.pages.iter().map(|page| page.id).collect();
-        if named == sealed { Ok(OpenHead { clear, content }) } else { Err(broken("a head names other pages than it opens")) }
+        OpenHead::open(self.keyring(), &note.record, &note.body).map_err(|_| broken("the newest head does not open"))
     }
 
     /// Agrees with the newest head if the digests at its covered size are this device's own.

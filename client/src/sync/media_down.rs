@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::apply::entry;
 use super::flow::broken;
-use super::packs::{NoPack, Packs, Part};
+use super::packs::{Packs, Part};
 use super::restore::Missing;
 use crate::archive::{Archive, ArchiveError, Chunk, FileChunks};
 use crate::chunk::expand_list;
@@ -36,7 +36,7 @@ pub(super) struct Fetched {
 /// What was asked for, or why it is not to be had.
 type Opened<T> = std::result::Result<T, &'static str>;
 
-const NO_PLACE: &str = "no entry tells where it lies";
+pub(super) const NO_PLACE: &str = "no entry tells where it lies";
 /// The vault does not have it yet.
 pub(super) const WAITS: &str = "waits on another device";
 
@@ -160,9 +160,7 @@ impl Round<'_> {
             self.work.check()?;
             let got = match got {
                 Ok(bytes) => Ok(bytes),
-                Err(NoPack::Missing) => Err("missing"),
-                Err(NoPack::Short) => Err("truncated"),
-                Err(NoPack::Error(error)) => return Err(error),
+                Err(no) => Err(no.reason()?),
             };
             for id in needed.remove(&pack).unwrap_or_default() {
                 let opened = match &got {
@@ -228,9 +226,8 @@ impl Round<'_> {
         let part = Part::Range { offset: chunk.at.into(), length: chunk.sealed_bytes.into() };
         match self.source.read(chunk.pack, part).await {
             Ok(bytes) if bytes.len() == chunk.sealed_bytes as usize => Ok(Ok(bytes)),
-            Ok(_) | Err(NoPack::Short) => Ok(Err("truncated")),
-            Err(NoPack::Missing) => Ok(Err("missing")),
-            Err(NoPack::Error(error)) => Err(error),
+            Ok(_) => Ok(Err("truncated")),
+            Err(no) => no.reason().map(Err),
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod apply;
 mod backup;
+mod bucket;
 mod bulk;
 mod catalogue;
 mod check;
@@ -28,6 +29,7 @@ mod through_head;
 mod upload;
 
 pub use backup::{Backup, BackupOptions, Synced};
+pub use bucket::{FromBucket, Lost};
 pub use check::{CheckLevel, Checked, Problem};
 pub use contact::Usage;
 pub use restore::{Media, Missing, RestoreOptions, Restored};

@@ -1,5 +1,7 @@
 //! Where packs come from: the service, or a bucket's folder.
 
+use std::cmp::Ordering;
+
 use async_trait::async_trait;
 use proto::wire::ladder::Class;
 use proto::wire::limits::{PACK_BYTES_MAX, RANGE_ALIGN_BYTES};
@@ -15,9 +17,26 @@ use crate::vault::{CallError, Session, Work};
 pub(super) enum NoPack {
     /// There is none of this id.
     Missing,
-    /// Its bytes are not as many as its class says.
+    /// It ends before its class says.
     Short,
+    /// It is longer than any object of its kind.
+    Long,
+    /// The disk does not give it up, or it is no file.
+    Unreadable,
     Error(Error),
+}
+
+impl NoPack {
+    /// What to say of an object that did not come; a failure that says nothing of the object ends the work.
+    pub fn reason(self) -> Result<&'static str> {
+        match self {
+            Self::Missing => Ok("missing"),
+            Self::Short => Ok("truncated"),
+            Self::Long => Ok("too long"),
+            Self::Unreadable => Ok("unreadable"),
+            Self::Error(error) => Err(error),
+        }
+    }
 }
 
 /// Gives whole packs.
@@ -29,7 +48,11 @@ pub(super) trait Packs: Send + Sync {
     /// A whole pack of a stated length.
     async fn get(&self, id: PackId, class: Class) -> Result<Vec<u8>, NoPack> {
         let bytes = self.read(id, Part::Whole).await?;
-        if bytes.len() == class.bytes() { Ok(bytes) } else { Err(NoPack::Short) }
+        match bytes.len().cmp(&class.bytes()) {
+            Ordering::Equal => Ok(bytes),
+            Ordering::Less => Err(NoPack::Short),
+            Ordering::Greater => Err(NoPack::Long),
+        }
     }
 }
 

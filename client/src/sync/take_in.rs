@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::apply::set_entries;
 use super::flow::{Flow, broken};
-use super::packs::{NoPack, Packs, ServicePacks};
+use super::packs::{Packs, ServicePacks};
 use crate::archive::Archive;
 use crate::crypto::EventKey;
 use crate::error::{Error, Result};
@@ -64,9 +64,7 @@ pub(super) async fn take_in(
                 Family::Messages => take_rows(archive, account, ids, &run, &bytes)?,
                 Family::Chunks => take_chunks(archive, account, &run, &bytes)?,
             },
-            Err(NoPack::Error(error)) => return Err(error),
-            Err(NoPack::Missing) => Err("missing"),
-            Err(NoPack::Short) => Err("truncated"),
+            Err(no) => Err(no.reason()?),
         };
         match taken {
             Ok(rows) => out.rows += rows,

@@ -5,20 +5,23 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use proto::v1;
-use proto::wire::header::{Leaf, RecordKind};
-use proto::wire::roster::DeviceState;
+use proto::wire::header::Leaf;
 use proto::wire::tree::{Frontier, verify_inclusion};
 
-use super::catalogue::{Known, read_catalogue};
+use super::catalogue::read_catalogue;
 use super::contact::{Opened, frontier, hashes, odd};
 use super::flow::{Flow, save};
 use super::head::{HeadNote, OpenHead};
 use super::packs::ServicePacks;
 use super::retry::with_retry;
-use crate::archive::Note;
+use crate::archive::{Archive, Note};
+use crate::crypto::EventKey;
 use crate::error::{Error, Result};
+use crate::ids::AccountId;
 use crate::log::{Follower, HeadSeen, LastRecord, NewestRoster};
-use crate::pack::{open_run, read_block};
+use crate::pack::{PackRef, open_run, read_block};
+use crate::strata::Catalogue;
+use crate::vault::head_is_by_member;
 
 impl Flow<'_> {
     /// Reads head, front page, catalogue and tail. Afterwards the log is followed as by any device, and the runs of
@@ -36,7 +39,7 @@ impl Flow<'_> {
                 let start = (head.clear.covered_size, head.clear.covered_root);
                 let source = ServicePacks { session: &self.vault.session, work: &self.work };
                 let known = read_catalogue(&source, &self.account(), head).await?;
-                self.list_runs(&known)?;
+                list_runs(self.archive, &known.catalogue, Some(&known.encode()))?;
                 let start = self.frontier_at(start.0, start.1).await?;
                 (start, Some(seen), authors, Some(note))
             }
@@ -63,17 +66,7 @@ impl Flow<'_> {
         if !verify_inclusion(entry.index, &leaf.hash(), opened.log.size(), &opened.log.root(), &proof) {
             return Err(Error::Fork);
         }
-        let header = &record.header;
-        let author = self.vault.ring.roster().device(&header.device).ok_or(Error::Fork)?;
-        let ended = match author.state {
-            DeviceState::Active { .. } => u64::MAX,
-            DeviceState::Revoked { at_version } | DeviceState::Left { at_version } => at_version,
-        };
-        let may = header.kind == RecordKind::Head
-            && header.account == self.account()
-            && author.joined_version <= header.roster_version
-            && header.roster_version < ended;
-        if !may || record.verify(&author.verifying_key).is_err() {
+        if !head_is_by_member(&record, self.vault.ring.roster()) {
             return Err(Error::Fork);
         }
         let note = HeadNote { index: entry.index, record, body: entry.body.to_vec() };
@@ -95,42 +88,8 @@ impl Flow<'_> {
     fn paint_front(&mut self, head: &OpenHead, bytes: &Bytes) -> Result<()> {
         let page = head.content.pages.first().filter(|_| head.has_front_page() && !bytes.is_empty());
         let Some(page) = page else { return Ok(()) };
-        let Ok(open) = open_run(&self.account(), page, bytes) else { return Ok(()) };
-        let mut rows = Vec::new();
-        for block in &open.blocks {
-            let Ok(read) = read_block(block, &self.keys.event) else { return Ok(()) };
-            rows.extend(read);
-        }
         self.work.received(bytes.len() as u64);
-        self.archive.commit(|c| {
-            for row in &rows {
-                c.apply_row(&row.chat, &row.row, row.arrival.saturating_sub(1))?;
-            }
-            Ok(())
-        })?;
-        self.archive.settle()?;
-        Ok(())
-    }
-
-    /// Notes every run of the catalogue that this device has not taken in yet.
-    fn list_runs(&mut self, known: &Known) -> Result<()> {
-        let mut wanted = Vec::new();
-        for run in known.catalogue.runs.values() {
-            if !self.archive.is_restored(&run.pack.id)? {
-                wanted.push((run.pack.id, run.encode()));
-            }
-        }
-        let stale: Vec<_> = self.archive.runs()?.into_iter().map(|(id, _)| id).collect();
-        self.archive.commit(|c| {
-            for id in &stale {
-                c.drop_run(id)?;
-            }
-            for (id, entry) in &wanted {
-                c.set_run(id, entry)?;
-            }
-            c.set_note(Note::Catalogue, Some(&known.encode()))
-        })?;
-        Ok(())
+        take_front(self.archive, &self.vault.session.identity.account, &self.keys.event, page, bytes).map(drop)
     }
 
     /// The log's frontier at a size whose root a head states.
@@ -192,6 +151,51 @@ impl Flow<'_> {
         self.pulled_events += pulled;
         Ok(())
     }
+}
+
+/// Takes in the rows of a front page; false, and nothing taken in, where it does not open.
+pub(super) fn take_front(
+    archive: &mut Archive,
+    account: &AccountId,
+    ids: &EventKey,
+    page: &PackRef,
+    bytes: &[u8],
+) -> Result<bool> {
+    let Ok(open) = open_run(account, page, bytes) else { return Ok(false) };
+    let mut rows = Vec::new();
+    for block in &open.blocks {
+        let Ok(read) = read_block(block, ids) else { return Ok(false) };
+        rows.extend(read);
+    }
+    archive.commit(|c| {
+        for row in &rows {
+            c.apply_row(&row.chat, &row.row, row.arrival.saturating_sub(1))?;
+        }
+        Ok(())
+    })?;
+    archive.settle()?;
+    Ok(true)
+}
+
+/// Notes every run of a catalogue that was not taken in yet, and the catalogue itself if it is to be kept.
+pub(super) fn list_runs(archive: &mut Archive, catalogue: &Catalogue, kept: Option<&[u8]>) -> Result<()> {
+    let mut wanted = Vec::new();
+    for run in catalogue.runs.values() {
+        if !archive.is_restored(&run.pack.id)? {
+            wanted.push((run.pack.id, run.encode()));
+        }
+    }
+    let stale: Vec<_> = archive.runs()?.into_iter().map(|(id, _)| id).collect();
+    archive.commit(|c| {
+        for id in &stale {
+            c.drop_run(id)?;
+        }
+        for (id, entry) in &wanted {
+            c.set_run(id, entry)?;
+        }
+        c.set_note(Note::Catalogue, kept)
+    })?;
+    Ok(())
 }
 
 fn authors(head: &OpenHead) -> BTreeMap<crate::ids::DeviceId, LastRecord> {

@@ -4,7 +4,7 @@
 //! everything stands. What lies in a home without it is left over from a kill and made anew.
 
 use super::slots::Slots;
-use super::{Identity, Ring, Session, Vault, entry, parts};
+use super::{Identity, Ring, Session, Vault, entry, kept, parts};
 use crate::archive::{Archive, Note};
 use crate::crypto::ArchiveKey;
 use crate::error::{Error, Result};
@@ -64,22 +64,25 @@ impl Vault {
             let account = Identity::decode(&identity).map_or_else(|_| "unreadable".to_owned(), |i| i.shown());
             return Err(Error::AlreadySetUp { account });
         }
-        let kept = keys.load(entry::ARCHIVE)?.is_some() && keys.load(entry::DEVICE)?.is_none();
-        if kept && home.archive_dir().exists() {
-            return Err(Error::TargetNotEmpty { path: home.archive_dir().display().to_string() });
+        match kept::kept_by(home, keys)? {
+            Some(account) => Err(Error::ArchiveKept { account, path: home.archive_dir().display().to_string() }),
+            None => Ok(()),
         }
-        Ok(())
     }
 
-    /// Takes this device's set-up away: its keys, and the archive unless it is to be kept with the key that opens it.
-    /// Repeated after a kill, it ends what it began.
+    /// Takes this device's set-up away: its keys, and the archive unless it is to be kept with the key that opens it
+    /// ([`Kept`](super::Kept)). Takes a kept archive away too. Repeated after a kill, it ends what it began.
     pub fn erase(home: &Home, keys: &dyn KeyStore, keep_archive: bool) -> Result<()> {
+        if keep_archive {
+            // Kept before any key goes: whenever this is broken off, either the device is there or the archive is kept.
+            kept::keep(home, keys)?;
+            keys.erase(entry::IDENTITY)?;
+            return Ok(keys.erase(entry::DEVICE)?);
+        }
         // Without the device's key nobody mistakes what is left for a set-up that was broken off.
         keys.erase(entry::DEVICE)?;
-        if !keep_archive {
-            keys.erase(entry::ARCHIVE)?;
-            home.remove_archive().map_err(|e| Error::io(&home.archive_dir(), e))?;
-        }
+        keys.erase(entry::ARCHIVE)?;
+        home.remove_archive().map_err(|e| Error::io(&home.archive_dir(), e))?;
         Ok(keys.erase(entry::IDENTITY)?)
     }
 }

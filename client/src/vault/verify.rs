@@ -77,7 +77,7 @@ fn mismatch(what: &'static str) -> Error {
     Error::RosterMismatch { what }
 }
 
-fn not_in_chain() -> Error {
+pub(super) fn not_in_chain() -> Error {
     mismatch("a roster the server answered")
 }
 
@@ -137,7 +137,7 @@ impl<'a> Chain<'a> {
 }
 
 /// Whether the chain ends at the root in the slot.
-fn reaches(roster: &Roster, slot: &OpenSlot) -> Result<()> {
+pub(super) fn reaches(roster: &Roster, slot: &OpenSlot) -> Result<()> {
     let reached = roster.verifying_key == slot.root.signer().verifying_key()
         && roster.root_generation == slot.prefix.root_generation
         && !roster.ended;
@@ -145,7 +145,7 @@ fn reaches(roster: &Roster, slot: &OpenSlot) -> Result<()> {
 }
 
 /// Holds the slot that opened to what the roster says of it.
-fn names_slot(newest: &RosterClear, slot: &OpenSlot, bytes: &[u8]) -> Result<()> {
+pub(super) fn names_slot(newest: &RosterClear, slot: &OpenSlot, bytes: &[u8]) -> Result<()> {
     let named = newest.roster.slot(slot.prefix.kind);
     let fits = named.is_some_and(|n| n.generation == slot.prefix.generation && n.slot_digest == slot_digest(bytes));
     if fits { Ok(()) } else { Err(mismatch("the slot the server answered")) }

@@ -82,7 +82,7 @@ async fn erasing_takes_everything_or_leaves_an_archive_nobody_overwrites() {
     place.install(world.register("ana", "laptop").await.0);
     Vault::erase(&place.home, &place.keys, true).unwrap();
     assert!(matches!(refused(place.open(&world)), Error::NotSetUp));
-    assert!(matches!(refused(Vault::check_free(&place.home, &place.keys)), Error::TargetNotEmpty { .. }));
+    assert!(matches!(refused(Vault::check_free(&place.home, &place.keys)), Error::ArchiveKept { .. }));
     assert!(place.home.archive_dir().join("archive.db").exists());
     Vault::erase(&place.home, &place.keys, false).unwrap();
     assert!(!place.home.archive_dir().exists() && !place.home.key_path().exists());

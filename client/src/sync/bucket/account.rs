@@ -1,0 +1,90 @@
+//! From a recovery key to an account's keys and newest head, by what a bucket holds of it beside packs.
+
+use proto::v1;
+use proto::wire::header::Leaf;
+use proto::wire::limits::{BODY_BYTES_MAX, LEAF_BYTES, SLOT_BYTES};
+use proto::wire::roster::Roster;
+use proto::wire::slot::AccountName;
+
+use super::folder::Folder;
+use crate::crypto::roster::OpenRoster;
+use crate::crypto::slot::{OpenSlot, open_recovery_slot};
+use crate::crypto::RecoveryKey;
+use crate::error::{Error, Result};
+use crate::ids::{AccountId, PackId};
+use crate::sync::head::OpenHead;
+use crate::sync::packs::NoPack;
+use crate::vault::{head_is_by_member, open_newest, read_entry};
+
+/// Index, leaf, body, and the frontier behind a head.
+const ENTRY_BYTES_MAX: usize = 8 + LEAF_BYTES + BODY_BYTES_MAX + 64 * 32;
+
+/// An account as a bucket holds it, verified.
+pub(super) struct InBucket {
+    pub account: AccountId,
+    pub name: AccountName,
+    pub open: OpenRoster,
+    /// The newest head and the server's time of it, ms since 1970 UTC; none before the first backup.
+    pub head: Option<(OpenHead, u64)>,
+}
+
+impl InBucket {
+    pub fn open(folder: &Folder, key: &RecoveryKey) -> Result<Self> {
+        let slot_name = format!("slots/{}", PackId(key.slot_name()).hex());
+        let object = match folder.read(&slot_name, SLOT_BYTES) {
+            Err(NoPack::Missing) => return Err(Error::WrongRecoveryKey),
+            other => other.or_else(|no| Err(damaged(&slot_name, no.reason()?)))?,
+        };
+        // Its name is made from the key: where it is there and does not open, the fault is not with the key.
+        let slot = open_recovery_slot(&object, None, key).map_err(|_| damaged(&slot_name, "does not verify"))?;
+        let account = slot.prefix.account;
+        let at = |leaf: &str| format!("{}/{leaf}", account.address());
+        let open = newest(folder, &at, &slot, &object)?;
+        let head = head(folder, &at("head"), &open)?;
+        Ok(Self { account, name: slot.prefix.name, open, head })
+    }
+}
+
+/// Reads the newest roster and every root rotation before it, and walks them from the account's id.
+fn newest(folder: &Folder, at: &impl Fn(&str) -> String, slot: &OpenSlot, object: &[u8]) -> Result<OpenRoster> {
+    let newest = entry(folder, &at("roster"), false)?;
+    let mut rosters: Vec<v1::Entry> = Vec::new();
+    for generation in 2..=slot.prefix.root_generation {
+        rosters.push(entry(folder, &at(&format!("rotation-{generation}")), false)?);
+    }
+    // Where the newest roster rotated the root it is there twice, and stands in the chain once.
+    if rosters.last().is_none_or(|last| last.leaf != newest.leaf) {
+        rosters.push(newest);
+    }
+    open_newest(&rosters, slot, object).map_err(|_| damaged(&at("roster"), "does not follow from the account's id"))
+}
+
+fn head(folder: &Folder, name: &str, open: &OpenRoster) -> Result<Option<(OpenHead, u64)>> {
+    let entry = match folder.read(name, ENTRY_BYTES_MAX) {
+        // An account without a backup has none. One whose head was taken away looks the same: the caller says so.
+        Err(NoPack::Missing) => return Ok(None),
+        other => other.or_else(|no| Err(damaged(name, no.reason()?)))?,
+    };
+    let entry = read_entry(&entry, true).map_err(|_| damaged(name, "cannot be read"))?;
+    let roster: &Roster = &open.clear.roster;
+    let does_not_verify = || damaged(name, "does not verify");
+    let leaf = Leaf::decode(&entry.leaf).map_err(|_| does_not_verify())?;
+    let record = &leaf.record;
+    if record.header.roster_version > roster.version || !head_is_by_member(record, roster) {
+        return Err(does_not_verify());
+    }
+    let head = OpenHead::open(&open.keyring, record, &entry.body).map_err(|_| does_not_verify())?;
+    if head.clear.covered_size > entry.index {
+        return Err(does_not_verify());
+    }
+    Ok(Some((head, leaf.server_time)))
+}
+
+fn entry(folder: &Folder, name: &str, is_head: bool) -> Result<v1::Entry> {
+    let object = folder.read(name, ENTRY_BYTES_MAX).or_else(|no| Err(damaged(name, no.reason()?)))?;
+    read_entry(&object, is_head).map_err(|_| damaged(name, "cannot be read"))
+}
+
+fn damaged(object: &str, why: &str) -> Error {
+    Error::Damaged { objects: 1, details: vec![format!("{object}: {why}")] }
+}

@@ -1,0 +1,86 @@
+//! A bucket as a folder: what a service with folder storage keeps, or a copy of any bucket on a disk.
+//!
+//! Whoever had the folder may have put anything there: only plain files are opened, and no more is read than an object
+//! can have.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use proto::wire::limits::PACK_BYTES_MAX;
+
+use crate::error::Result;
+use crate::ids::PackId;
+use crate::sync::packs::{NoPack, Packs, Part};
+use crate::vault::Work;
+
+/// A folder with one folder per account and one of recovery slots.
+pub(super) struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// A whole object of at most so many bytes.
+    pub fn read(&self, name: &str, max: usize) -> Result<Vec<u8>, NoPack> {
+        let (file, length) = self.open(name)?;
+        if length > max as u64 {
+            return Err(NoPack::Long);
+        }
+        read_exactly(file, length)
+    }
+
+    fn read_part(&self, name: &str, offset: u64, length: u64) -> Result<Vec<u8>, NoPack> {
+        let (mut file, whole) = self.open(name)?;
+        let there = whole.saturating_sub(offset).min(length).min(PACK_BYTES_MAX as u64);
+        file.seek(SeekFrom::Start(offset)).map_err(reason)?;
+        read_exactly(file, there)
+    }
+
+    fn open(&self, name: &str) -> Result<(File, u64), NoPack> {
+        let path = self.root.join(name);
+        // Opening a pipe would wait for whoever writes to it.
+        let known = path.metadata().map_err(reason)?;
+        if !known.is_file() {
+            return Err(NoPack::Unreadable);
+        }
+        Ok((File::open(&path).map_err(reason)?, known.len()))
+    }
+}
+
+fn read_exactly(file: File, length: u64) -> Result<Vec<u8>, NoPack> {
+    let mut bytes = Vec::with_capacity(usize::try_from(length).map_err(|_| NoPack::Long)?);
+    file.take(length).read_to_end(&mut bytes).map_err(reason)?;
+    Ok(bytes)
+}
+
+fn reason(e: io::Error) -> NoPack {
+    match e.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => NoPack::Missing,
+        _ => NoPack::Unreadable,
+    }
+}
+
+/// The packs of one account in a folder.
+pub(super) struct FolderPacks<'a> {
+    pub folder: &'a Folder,
+    pub address: &'a str,
+    pub work: &'a Work,
+}
+
+#[async_trait]
+impl Packs for FolderPacks<'_> {
+    async fn read(&self, id: PackId, part: Part) -> Result<Vec<u8>, NoPack> {
+        let name = format!("{}/{}", self.address, id.hex());
+        let bytes = match part {
+            Part::Whole => self.folder.read(&name, PACK_BYTES_MAX)?,
+            Part::Range { offset, length } => self.folder.read_part(&name, offset, length)?,
+        };
+        self.work.received(bytes.len() as u64);
+        Ok(bytes)
+    }
+}
