@@ -1,8 +1,8 @@
 //! The chatkeep client library.
 //!
 //! Layers, low to high; imports go down only (`tests/tests/boundaries.rs` reads them):
-//! `ids`, `fields` → `crypto` → `event` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`; `merge` is a pure
-//! function over rows; `sources`, `archive`, `remote` and `env` are adapters at the edge.
+//! `ids`, `fields` → `crypto` → `event` → `chunk` → `pack` → `strata`, `log` → `vault` → `sync`,
+//! `import`; `merge` is a pure function over rows; `sources`, `archive`, `remote` and `env` are adapters at the edge.
 
 pub mod archive;
 pub mod chunk;
@@ -10,9 +10,10 @@ pub mod crypto;
 pub mod env;
 pub mod error;
 pub mod event;
-pub mod home;
 pub mod fields;
+pub mod home;
 pub mod ids;
+pub mod import;
 pub mod log;
 pub mod merge;
 pub mod pack;

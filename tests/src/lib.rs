@@ -1,5 +1,6 @@
 //! What several suites share.
 
+pub mod cli;
 pub mod exports;
 pub mod history;
 pub mod program;

@@ -32,6 +32,11 @@ fn binary() -> PathBuf {
 impl Program {
     /// Starts it on a state folder; the same address again where one is given.
     pub fn start(data_dir: &Path, address: Option<SocketAddr>) -> Self {
+        Self::configured(data_dir, address, &[])
+    }
+
+    /// Starts it with further settings, each `KEY=VALUE`.
+    pub fn configured(data_dir: &Path, address: Option<SocketAddr>, settings: &[String]) -> Self {
         std::fs::create_dir_all(data_dir).unwrap();
         let config = data_dir.with_file_name("config.toml");
         std::fs::write(&config, "").unwrap();
@@ -41,6 +46,9 @@ impl Program {
         for set in
             ["ops.listen=127.0.0.1:0", "registration.mode=open", "log.level=debug", "limits.auth_per_minute=10000"]
         {
+            command.args(["--set", set]);
+        }
+        for set in settings {
             command.args(["--set", set]);
         }
         command.args(["serve", "--listen", &listen]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::error::{ArchiveError, Result};
 use super::{Archive, Commit};
-use crate::ids::{EventId, ChunkId, FileId, PackId};
+use crate::ids::{ChunkId, EventId, FileId, PackId};
 use zeroize::Zeroizing;
 
 /// A chunk's place (`docs/format.md` §5.2).

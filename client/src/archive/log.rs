@@ -39,8 +39,13 @@ pub enum Note {
     Damage,
     LastBackup,
     LastProof,
+    /// When the recovery key was last proved from here, ms.
+    LastRecoveryCheck,
     /// Devices whose last record was seen in the log and that no roster lists as gone yet.
     Left,
+    /// Only in an archive that proves a restore beside this device's own one: how many of the device's records the log
+    /// had when it was made. They were sent from there, so no copy of the device made them.
+    SentElsewhere,
     /// Whose archive it is, and what it is read with where no device is set up.
     Kept,
 }
@@ -60,7 +65,9 @@ impl Note {
             Self::Damage => "damage",
             Self::LastBackup => "last_backup",
             Self::LastProof => "last_proof",
+            Self::LastRecoveryCheck => "last_recovery_check",
             Self::Left => "left",
+            Self::SentElsewhere => "sent_elsewhere",
             Self::Kept => "kept",
         }
     }
@@ -223,7 +230,8 @@ impl Commit<'_> {
     /// Takes note that the log has an own record at `index`. Rows changed since it was sealed wait on; what the log has
     /// of them is learnt when the record is applied like any other.
     pub fn accepted(&mut self, counter: u64, index: u64) -> Result<()> {
-        let mut carried = self.db.prepare("SELECT chat, value, logged, arrival FROM rows WHERE state = ?1 AND state <> 0")?;
+        let mut carried =
+            self.db.prepare("SELECT chat, value, logged, arrival FROM rows WHERE state = ?1 AND state <> 0")?;
         let mut found = carried.query([counter.cast_signed()])?;
         let mut chats: HashMap<i64, Chat> = HashMap::new();
         while let Some(row) = found.next()? {

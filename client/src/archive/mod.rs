@@ -4,6 +4,7 @@
 //! from them. One writer and any number of readers work at the same time, in one process or several. Everything is
 //! synchronous; what is async wraps it.
 
+mod as_of;
 mod chats;
 mod check;
 mod chunks;
@@ -26,6 +27,7 @@ mod stream;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod words;
 
 pub use chunks::{Chunk, FileChunks};
@@ -46,10 +48,11 @@ pub use tail::{BulkRun, Unsynced};
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use self::messages::Messages;
 use self::schema::Access;
+use self::trial::Scope;
 
 /// One connection to an archive.
 pub struct Archive {
@@ -57,6 +60,8 @@ pub struct Archive {
     parts: Parts,
     media: media::Store,
     dir: PathBuf,
+    /// Everything written is taken back in the end.
+    trial: bool,
 }
 
 /// How many messages are indexed in one transaction.
@@ -95,7 +100,7 @@ impl Archive {
         if access != Access::Read {
             media.prepare(&db)?;
         }
-        Ok(Self { db, parts, media, dir: dir.to_path_buf() })
+        Ok(Self { db, parts, media, dir: dir.to_path_buf(), trial: false })
     }
 
     pub fn dir(&self) -> &Path {
@@ -114,7 +119,7 @@ impl Archive {
         &mut self,
         write: impl FnOnce(&mut Commit<'_>) -> Result<T>,
     ) -> Result<(T, Vec<(crate::ids::ChatId, Tally)>)> {
-        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = Scope::begin(&mut self.db, self.trial)?;
         let mut commit = Commit::new(&transaction, &self.parts, &self.media)?;
         let out = write(&mut commit)?;
         let tallies = commit.finish()?;
@@ -126,7 +131,7 @@ impl Archive {
     pub fn settle(&mut self) -> Result<Vec<(crate::event::Chat, Tally)>> {
         let mut tallies = Vec::new();
         for chat in chats::dirty(&self.db)? {
-            let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = Scope::begin(&mut self.db, self.trial)?;
             let mut messages = Messages::new(&transaction, &self.parts, &self.media)?;
             let tally = messages.refold_chat(&chat)?;
             messages.finish()?;
@@ -134,7 +139,7 @@ impl Archive {
             transaction.commit()?;
             tallies.push((chat.chat, tally));
         }
-        while self.fill_index(INDEX_BATCH)? {}
+        while !self.trial && self.fill_index(INDEX_BATCH)? {}
         Ok(tallies)
     }
 }

@@ -88,6 +88,11 @@ pub struct FrontChat {
 pub(super) const COLUMNS: &str = "m.id, m.time, m.place, m.kind, m.flags, m.text, m.rest, m.chat";
 
 impl Archive {
+    /// The id of a chat, known or not.
+    pub fn chat_id(&self, chat: &Chat) -> ChatId {
+        self.parts.ids.chat(chat)
+    }
+
     /// Lists the chats that have messages, the one written to last first.
     pub fn chats(&self) -> Result<Vec<ChatSummary>> {
         let mut statement = self.db.prepare(

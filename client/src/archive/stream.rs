@@ -84,6 +84,11 @@ impl Archive {
 
     /// Lists the snapshot rows, newest first.
     pub fn snapshots(&self) -> Result<Vec<StoredRow>> {
+        self.vault_rows(Kind::SNAPSHOT)
+    }
+
+    /// Lists rows of one kind in the vault's own chat, newest first.
+    pub fn vault_rows(&self, kind: Kind) -> Result<Vec<StoredRow>> {
         let Some(vault) = chats::by_id(&self.db, &self.parts.ids.chat(&Chat::vault()))? else { return Ok(Vec::new()) };
         let sql = format!("{SELECT} AND kind = ?2 ORDER BY time DESC, id");
         let mut list = Vec::new();
@@ -91,7 +96,7 @@ impl Archive {
             list.push(row);
             Ok(true)
         };
-        self.rows(&vault, &sql, params![vault.n, i64::from(Kind::SNAPSHOT.0)], &mut push)?;
+        self.rows(&vault, &sql, params![vault.n, i64::from(kind.0)], &mut push)?;
         Ok(list)
     }
 

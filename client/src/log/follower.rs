@@ -76,14 +76,8 @@ impl Follower {
     ) -> Self {
         let size = start.size();
         let NewestRoster { roster, .. } = &newest;
-        let state = LogState {
-            incarnation,
-            frontier: start,
-            server_time: 0,
-            roster: roster.clone(),
-            devices: authors,
-            head,
-        };
+        let state =
+            LogState { incarnation, frontier: start, server_time: 0, roster: roster.clone(), devices: authors, head };
         let catch_up = (newest.index >= size).then(|| CatchUp::new(newest));
         Self { catch_up, ..Self::new(account, state) }
     }

@@ -1,7 +1,7 @@
 //! The account's log as a device follows it: every entry is verified before anything is made of it (DESIGN §5).
 
-mod content;
 mod catch_up;
+mod content;
 mod follower;
 mod state;
 #[cfg(test)]

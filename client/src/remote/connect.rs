@@ -43,8 +43,7 @@ impl ServerAddress {
             return Err(refuse("not host[:port]"));
         }
         let plain = host.trim_matches(['[', ']']);
-        let loopback =
-            plain == "localhost" || plain.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        let loopback = plain == "localhost" || plain.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
         let tls = match scheme {
             "" => !loopback,
             "https" => true,

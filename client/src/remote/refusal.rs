@@ -60,7 +60,9 @@ impl Refused {
         match self.reason {
             Reason::WrongSecret => Error::WrongPassphrase { account },
             Reason::GuessesSpent => Error::Guesses { wait: self.wait() },
-            Reason::NameTaken => Error::NameTaken { name: account.split('@').next().unwrap_or_default().into(), server },
+            Reason::NameTaken => {
+                Error::NameTaken { name: account.split('@').next().unwrap_or_default().into(), server }
+            }
             Reason::NameInvalid => Error::NameInvalid { name: account.split('@').next().unwrap_or_default().into() },
             Reason::RegistrationClosed | Reason::InviteInvalid => Error::RegistrationClosed { server },
             Reason::DeviceGone | Reason::AccountEnded => Error::DeviceRevoked { account, at: None },

@@ -1,6 +1,6 @@
-//! Tells what kind of export something is, by content (FORMATS §5), and reads it.
+//! Tells what kind of export something is, by content (FORMATS §5).
 
-use super::{Answers, ChatReport, Files, ImportError, Sink, jsonl, telegram};
+use super::{Files, ImportError, jsonl, telegram, whatsapp};
 
 /// A format that can be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,40 +61,21 @@ impl Format {
             Self::JsonLines => "jsonl",
         }
     }
-}
 
-/// A reader of WhatsApp exports. It needs the merge of formats without ids, which stands above the sources, so whoever
-/// imports passes it in.
-pub trait WhatsApp {
-    fn detect(&self, files: &dyn Files) -> bool;
-    fn read(&self, files: &dyn Files, answers: &Answers, sink: &mut dyn Sink) -> Result<Vec<ChatReport>, ImportError>;
+    /// The files of an export that hold messages of this format; none if it is another.
+    pub fn main_files(self, files: &dyn Files) -> Vec<String> {
+        match self {
+            Self::WhatsApp => whatsapp::detect(files).map(|found| found.chat_file).into_iter().collect(),
+            Self::Telegram => telegram::detect(files),
+            Self::JsonLines => jsonl::detect(files),
+        }
+    }
 }
 
 /// Decides what kind of export this is. `name` is what people call it.
-pub fn detect(files: &dyn Files, name: &str, whatsapp: &dyn WhatsApp) -> Result<Format, ImportError> {
+pub fn detect(files: &dyn Files, name: &str) -> Result<Format, ImportError> {
     // Formats with a strict form first: a JSON text could hold lines that look like a chat.
-    if !telegram::detect(files).is_empty() {
-        Ok(Format::Telegram)
-    } else if !jsonl::detect(files).is_empty() {
-        Ok(Format::JsonLines)
-    } else if whatsapp.detect(files) {
-        Ok(Format::WhatsApp)
-    } else {
-        Err(ImportError::Unreadable(format!("cannot tell what kind of export {name:?} is")))
-    }
-}
-
-/// Reads an export of a known format.
-pub fn read(
-    format: Format,
-    files: &dyn Files,
-    answers: &Answers,
-    sink: &mut dyn Sink,
-    whatsapp: &dyn WhatsApp,
-) -> Result<Vec<ChatReport>, ImportError> {
-    match format {
-        Format::WhatsApp => whatsapp.read(files, answers, sink),
-        Format::Telegram => telegram::read(files, answers, sink),
-        Format::JsonLines => jsonl::read(files, answers, sink),
-    }
+    let formats = [Format::Telegram, Format::JsonLines, Format::WhatsApp];
+    let found = formats.into_iter().find(|format| !format.main_files(files).is_empty());
+    found.ok_or_else(|| ImportError::Unreadable(format!("cannot tell what kind of export {name:?} is")))
 }

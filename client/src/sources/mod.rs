@@ -67,8 +67,6 @@ pub trait Sink {
     fn file(&mut self, content: &mut dyn Read) -> Result<FileTaken, ImportError>;
     /// Notes an item that could not be read; the import goes on and ends with exit 3.
     fn skip(&mut self, item: &str, reason: &str);
-    /// Tells how many bytes of the export have been read so far, for progress.
-    fn advanced(&mut self, _bytes: u64) {}
 }
 
 /// Why an import stopped. Single bad items never stop it; they are [`Sink::skip`]ped.

@@ -6,7 +6,9 @@ use zeroize::Zeroizing;
 
 use super::HeadContent;
 use crate::ids::{AccountId, PackId};
-use crate::pack::{CATALOGUE_PAGE_BYTES_MAX, Damaged, PackRef, RunEntry, decode_run_entries, encode_run_entries, open_page};
+use crate::pack::{
+    CATALOGUE_PAGE_BYTES_MAX, Damaged, PackRef, RunEntry, decode_run_entries, encode_run_entries, open_page,
+};
 use proto::wire::bytes::{Reader, Writer};
 
 /// What one page's entries come to, so that page, seal and length prefix stay within a class of 64 KiB.
@@ -83,10 +85,10 @@ impl Catalogue {
 /// A page stays if all its runs stay. New runs, and those of pages that lost one, fill new pages in order of arrival.
 pub fn page_layout(catalogue: &Catalogue, runs: &BTreeMap<PackId, RunEntry>) -> (Vec<usize>, Vec<Vec<PackId>>) {
     let whole = |page: &Page| !page.runs.is_empty() && page.runs.iter().all(|id| runs.contains_key(id));
-    let mut kept: Vec<usize> =
-        catalogue.pages.iter().enumerate().filter(|(_, p)| whole(p)).map(|(at, _)| at).collect();
+    let mut kept: Vec<usize> = catalogue.pages.iter().enumerate().filter(|(_, p)| whole(p)).map(|(at, _)| at).collect();
     // The last page is the one with room: it is written anew rather than followed by a page for every fold.
-    let half = |at: &usize| catalogue.pages.get(*at).is_some_and(|p| bytes_of(&p.runs, runs) < PAGE_CONTENT_BYTES_MAX / 2);
+    let half =
+        |at: &usize| catalogue.pages.get(*at).is_some_and(|p| bytes_of(&p.runs, runs) < PAGE_CONTENT_BYTES_MAX / 2);
     kept.retain(|at| !half(at));
     let settled: BTreeSet<PackId> =
         kept.iter().filter_map(|at| catalogue.pages.get(*at)).flat_map(|p| p.runs.iter().copied()).collect();

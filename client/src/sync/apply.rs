@@ -15,8 +15,8 @@ use crate::crypto::ChunkKey;
 use crate::error::{Error, Result};
 use crate::ids::{DeviceId, PackId};
 use crate::log::{Accepted, EventsContent};
-use crate::vault::{left, set_left};
 use crate::pack::{BlockRow, ChunkEntry, ChunkRunEntry, RunEntry, read_block};
+use crate::vault::{left, set_left};
 
 /// An entry, opened and ready to be committed.
 pub(super) enum Prepared {
@@ -107,14 +107,24 @@ impl Flow<'_> {
             return Ok(None);
         }
         let sent = self.archive.outbox()?.into_iter().find(|own| own.record == record.encode());
-        sent.map(|own| Some(own.counter)).ok_or(Error::DeviceCloned)
+        let elsewhere = || -> Result<u64> {
+            let note = self.archive.note(Note::SentElsewhere)?;
+            Ok(note.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes))
+        };
+        match sent {
+            Some(own) => Ok(Some(own.counter)),
+            None if record.header.counter <= elsewhere()? => Ok(None),
+            None => Err(Error::DeviceCloned),
+        }
     }
 }
 
 fn own_bare(own: Option<u64>, index: u64) -> Prepared {
     match own {
         None => Prepared::Nothing,
-        Some(_) => Prepared::Events(Box::new(Events { index, own, content: Zeroizing::default(), ..Events::unreadable() })),
+        Some(_) => {
+            Prepared::Events(Box::new(Events { index, own, content: Zeroizing::default(), ..Events::unreadable() }))
+        }
     }
 }
 

@@ -38,7 +38,8 @@ impl Flow<'_> {
         self.drop_lost_bulk().await?;
         let days = self.archive.unsynced_days()?;
         let (rows, bytes) = days.iter().fold((0, 0), |(r, b), day| (r + day.rows, b + day.bytes));
-        let mut told = Progress { phase: Phase::Encrypt, done_bytes: 0, total_bytes: bytes, done_items: 0, total_items: rows };
+        let mut told =
+            Progress { phase: Phase::Encrypt, done_bytes: 0, total_bytes: bytes, done_items: 0, total_items: rows };
         let mut uploader = Uploader::new(&self.work);
         let mut entries: Vec<RunEntry> = Vec::new();
         let mut slices: Vec<Slice> = Vec::new();
@@ -113,7 +114,9 @@ impl Flow<'_> {
             }
             let chat = chats.entry(stored.key.chat).or_insert_with(|| Arc::new(stored.chat.clone())).clone();
             let row = BlockRow::new(&self.keys.event, chat, 0, stored.row()?);
-            let run = writer.push(&row, &mut entropy).map_err(|_| crate::archive::ArchiveError::Refused("a row that no block takes"))?;
+            let run = writer
+                .push(&row, &mut entropy)
+                .map_err(|_| crate::archive::ArchiveError::Refused("a row that no block takes"))?;
             runs.extend(run);
             Ok(())
         })?;

@@ -33,11 +33,7 @@ impl Vault {
 
 pub(super) fn usage(answer: &v1::OpenResponse) -> Usage {
     let stated = answer.usage.unwrap_or_default();
-    Usage {
-        stored_bytes: stated.stored_bytes,
-        quota_bytes: stated.quota_bytes,
-        server_time_ms: answer.server_time_ms,
-    }
+    Usage { stored_bytes: stated.stored_bytes, quota_bytes: stated.quota_bytes, server_time_ms: answer.server_time_ms }
 }
 
 fn request() -> v1::OpenRequest {

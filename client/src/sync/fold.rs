@@ -20,7 +20,8 @@ use crate::fields::Fields;
 use crate::ids::PackId;
 use crate::log::EventsContent;
 use crate::pack::{
-    BlockRow, ChunkRunEntry, ChunkRunWriter, Family, PackRef, RunEntry, SealedRun, encode_run_entries, read_block, seal_page,
+    BlockRow, ChunkRunEntry, ChunkRunWriter, Family, PackRef, RunEntry, SealedRun, encode_run_entries, read_block,
+    seal_page,
 };
 use crate::strata::{
     Author, Catalogue, Counts, FORMAT, HeadContent, MergeError, Page, RunRows, Sorted, merge_chunk_runs, merge_rows,
@@ -163,7 +164,8 @@ impl Flow<'_> {
             self.work.check()?;
             let mut old: Vec<(RunEntry, Vec<u8>)> = Vec::with_capacity(ids.len());
             for id in &ids {
-                let entry = plan.known.catalogue.runs.remove(id).ok_or_else(|| broken("a run to merge is not there"))?;
+                let entry =
+                    plan.known.catalogue.runs.remove(id).ok_or_else(|| broken("a run to merge is not there"))?;
                 let bytes = match plan.made.remove(id) {
                     Some((_, bytes)) => bytes,
                     None => {
@@ -190,7 +192,10 @@ impl Flow<'_> {
                     merge_chunk_runs(&self.account(), label, &runs, &mut self.entropy(), put).map_err(merge_failed)?;
                 }
             }
-            set_span(&mut made, old.iter().fold((u64::MAX, 0), |s, (e, _)| (s.0.min(e.arrival.0), s.1.max(e.arrival.1))));
+            set_span(
+                &mut made,
+                old.iter().fold((u64::MAX, 0), |s, (e, _)| (s.0.min(e.arrival.0), s.1.max(e.arrival.1))),
+            );
             plan.take(made);
         }
         Ok(())
@@ -376,12 +381,15 @@ fn copy(pack: &PackRef) -> Result<PackRef> {
     let mut w = proto::wire::bytes::Writer::new();
     pack.encode(&mut w);
     let bytes = Zeroizing::new(w.finish());
-    PackRef::decode(&mut proto::wire::bytes::Reader::new(&bytes)).map_err(|_| broken("a page's reference cannot be read"))
+    PackRef::decode(&mut proto::wire::bytes::Reader::new(&bytes))
+        .map_err(|_| broken("a page's reference cannot be read"))
 }
 
 fn merge_failed(error: MergeError) -> Error {
     match error {
-        MergeError::Damaged(_) => Error::Damaged { objects: 1, details: vec!["a run to merge does not verify".to_owned()] },
+        MergeError::Damaged(_) => {
+            Error::Damaged { objects: 1, details: vec!["a run to merge does not verify".to_owned()] }
+        }
         other => Error::Internal(other.to_string()),
     }
 }

@@ -193,7 +193,8 @@ impl Flow<'_> {
         mut packs: BTreeSet<PackId>,
         uploader: &mut Uploader,
     ) -> Result<Sent> {
-        let clear = |packs: &BTreeSet<PackId>| EventsClear { packs: packs.iter().copied().collect(), permit: None }.encode();
+        let clear =
+            |packs: &BTreeSet<PackId>| EventsClear { packs: packs.iter().copied().collect(), permit: None }.encode();
         let chunks = entries.iter().filter(|e| matches!(e, ChunkRunEntry::Chunk(_))).count();
         let mut content = EventsContent { chunks: entries, ..EventsContent::default() };
         if chunks > RECORD_CHUNKS_MAX || content.encode().len() > content_bytes_max(clear(&packs).len()) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use proto::wire::head::DropReason;
 
-use super::flow::Flow;
 use super::catalogue::Known;
+use super::flow::Flow;
 use super::fold::Replaced;
 use crate::archive::Note;
 use crate::error::{Error, Result};

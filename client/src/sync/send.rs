@@ -114,7 +114,8 @@ impl Flow<'_> {
         }
         let mut page = Vec::with_capacity(batch.len());
         for (own, placed) in batch.iter().zip(&answer.placed) {
-            let record = Record::decode(&own.record).map_err(|_| super::flow::broken("an own record cannot be read"))?;
+            let record =
+                Record::decode(&own.record).map_err(|_| super::flow::broken("an own record cannot be read"))?;
             let leaf = Leaf { record, server_time: placed.server_time_ms };
             let taken = self.follower.accept(placed.index, &leaf.encode(), &own.body, false);
             page.push((taken.map_err(|alarm| self.alarm(alarm))?, &own.body[..]));

@@ -22,7 +22,7 @@ pub struct Joined {
 }
 
 /// What `Note::Restore` says before anything was restored.
-const NOTHING_RESTORED: [u8; 1] = [1];
+pub(super) const NOTHING_RESTORED: [u8; 1] = [1];
 
 impl Joined {
     pub fn identity(&self) -> &Identity {

@@ -16,10 +16,11 @@ mod leave;
 mod left;
 mod login;
 mod mirrored;
-mod parts;
+pub(crate) mod parts;
 mod passphrase;
 mod register;
 mod ring;
+mod scratch;
 mod session;
 mod slots;
 mod verify;
@@ -112,6 +113,13 @@ impl Vault {
     pub async fn peek(at: &Where) -> Result<ServerFacts> {
         let remote = Remote::new(at.connector.connect().await?);
         facts::facts(&remote, at.connector.server()).await
+    }
+
+    /// The account that is set up in a key store; none where none is.
+    pub fn identity(keys: &dyn KeyStore) -> Result<Option<Identity>> {
+        let Some(bytes) = keys.load(entry::IDENTITY)? else { return Ok(None) };
+        let broken = |_| Error::Archive("the keys of this device are damaged".to_owned());
+        Identity::decode(&bytes).map(Some).map_err(broken)
     }
 
     /// Opens what is set up in a home. Needs no network and no secret.

@@ -9,7 +9,7 @@ use crate::event::Chat;
 use crate::ids::{AccountId, ChatId, EventId, FileId};
 
 /// Puts the archive's parts together.
-pub(super) fn parts(account: AccountId, lifetime: &Lifetime, key: &ArchiveKey, entropy: SharedEntropy) -> Parts {
+pub(crate) fn parts(account: AccountId, lifetime: &Lifetime, key: &ArchiveKey, entropy: SharedEntropy) -> Parts {
     let ids = KeyedIds { event: lifetime.event_key(), file: lifetime.file_key(), digest: lifetime.digest_key() };
     // The sealer outlives the caller's borrow, so it has the key once more.
     let sealer = Sealer { account, key: ArchiveKey::import(&key.export()), entropy };

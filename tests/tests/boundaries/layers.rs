@@ -11,7 +11,7 @@ const LAYERS: [&[&str]; 8] = [
     &["pack"],
     &["strata", "log"],
     &["vault"],
-    &["sync"],
+    &["sync", "import"],
 ];
 
 /// At the edge: they may use the layers below `vault`, and only `vault`, `sync` and the binary may use them.
@@ -148,6 +148,8 @@ fn the_order_refuses_what_it_should() {
         ("sync", "vault"),
         ("vault", "remote"),
         ("sync", "archive"),
+        ("import", "sources"),
+        ("import", "merge"),
         ("sources", "event"),
         ("sources", "merge"),
         ("remote", "error"),
@@ -165,6 +167,8 @@ fn the_order_refuses_what_it_should() {
         ("pack", "archive"),
         ("log", "error"),
         ("archive", "sync"),
+        ("archive", "import"),
+        ("sync", "import"),
         ("sources", "archive"),
         ("sources", "writers"),
         ("remote", "vault"),

@@ -74,7 +74,8 @@ fn reactions_stand_as_each_person_last_left_them() {
         react(K::REACTION_ADD, 1, "Ana", "B"),
     ];
     let reactions = fold(&rows).unwrap().reactions;
-    let expected = [("Ana", "B"), ("Ben", "A")].map(|(by, emoji)| Reaction { by: by.into(), by_id: None, emoji: emoji.into() });
+    let expected =
+        [("Ana", "B"), ("Ben", "A")].map(|(by, emoji)| Reaction { by: by.into(), by_id: None, emoji: emoji.into() });
     assert_eq!(reactions, expected);
 }
 

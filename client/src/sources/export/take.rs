@@ -52,9 +52,10 @@ impl<'a> Taker<'a> {
         };
         let outcome = sink.file(&mut content);
         match content.failure {
-            // Whatever the sink made of it: the cause lies with the export.
+            // Whatever the sink made of it: the cause lies with the export, and with this file alone.
             Some(e) if e.kind() == io::ErrorKind::FileTooLarge => {
-                Err(ImportError::Hostile(format!("{path:?} is larger than its export says; refused")))
+                sink.skip(path, "larger than its export says");
+                Ok(None)
             }
             Some(e) => {
                 sink.skip(path, &format!("cannot be read: {e}"));

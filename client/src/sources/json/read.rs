@@ -45,11 +45,6 @@ impl<R: Read> Walker<R> {
         Self { json: JsonStreamReader::new_custom(inner, settings), allowance, counts }
     }
 
-    /// Bytes taken from the source so far.
-    pub fn bytes_read(&self) -> u64 {
-        self.counts.read.get()
-    }
-
     /// Places of the text so far that were not clean and read as U+FFFD.
     pub fn mended(&self) -> u64 {
         self.counts.mended.get()

@@ -60,16 +60,11 @@ fn told(e: &Broken) -> String {
 pub struct Lines<R> {
     inner: R,
     number: u64,
-    read: u64,
 }
 
 impl<R: BufRead> Lines<R> {
     pub fn new(inner: R) -> Self {
-        Self { inner, number: 0, read: 0 }
-    }
-
-    pub fn bytes_read(&self) -> u64 {
-        self.read
+        Self { inner, number: 0 }
     }
 
     /// The next line. What is above the limit is passed over, not kept.
@@ -96,7 +91,6 @@ impl<R: BufRead> Lines<R> {
             }
             let used = piece.len() + usize::from(end.is_some());
             self.inner.consume(used);
-            self.read += used as u64;
             if end.is_some() {
                 break;
             }

@@ -108,7 +108,6 @@ fn read_file(
         for row in message.about {
             sink.about(&message.chat, &native, row)?;
         }
-        sink.advanced(lines.bytes_read());
     }
     Ok(())
 }

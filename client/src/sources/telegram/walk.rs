@@ -74,7 +74,6 @@ pub fn read(
     let mut walker = Walker::new(BufReader::new(files.open(path)?));
     let outcome = account(&mut walker, &mut import);
     let Import { sink, reports, .. } = import;
-    sink.advanced(walker.bytes_read());
     if walker.mended() > 0 {
         sink.skip(path, &format!("{} places were not valid text and read as U+FFFD", walker.mended()));
     }
@@ -295,7 +294,6 @@ impl Import<'_, '_> {
             for reaction in converted.reactions {
                 self.sink.about(chat, &native, reaction)?;
             }
-            self.sink.advanced(walker.bytes_read());
         }
         Ok(())
     }

@@ -96,25 +96,17 @@ impl Reader<'_, '_> {
         let mut lines = Lines::new(self.files.open(self.chat_file)?);
         let mut line = PhysicalLine::default();
         let mut open: Option<Open> = None;
-        let mut told = 0;
         while lines.next(&mut line)? {
             let text = String::from_utf8_lossy(&line.bytes);
             if let Some(next) = self.start(&text, &line) {
                 if let Some(done) = open.replace(next) {
                     self.finish(done)?;
                 }
-                if let Some(sink) = self.sink.as_mut() {
-                    sink.advanced(lines.position().saturating_sub(told));
-                    told = lines.position();
-                }
             } else if let Some(open) = open.as_mut() {
                 open.extend(&line);
             } else if text.chars().any(|c| !c.is_whitespace() && !is_mark(c)) {
                 open = Some(self.unheaded(&line));
             }
-        }
-        if let Some(sink) = self.sink.as_mut() {
-            sink.advanced(lines.position().saturating_sub(told));
         }
         if let Some(mut last) = open {
             // What follows the last message's text is the file's end, not the message.

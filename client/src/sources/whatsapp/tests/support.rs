@@ -55,7 +55,6 @@ impl Files for Memory {
 #[derive(Default)]
 pub(super) struct Notes {
     pub skipped: Vec<(String, String)>,
-    pub advanced: u64,
     /// How many files were taken.
     pub files: u64,
 }
@@ -78,10 +77,6 @@ impl Sink for Notes {
 
     fn skip(&mut self, item: &str, reason: &str) {
         self.skipped.push((item.into(), reason.into()));
-    }
-
-    fn advanced(&mut self, bytes: u64) {
-        self.advanced += bytes;
     }
 }
 

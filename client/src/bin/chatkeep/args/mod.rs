@@ -1,0 +1,118 @@
+//! The command line: one definition for parsing, help, completions and man pages.
+
+pub mod about;
+pub mod account;
+pub mod care;
+pub mod daily;
+pub mod devices;
+pub mod imports;
+pub mod reading;
+pub mod secret;
+#[cfg(test)]
+mod tests;
+mod values;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use values::{moment, percent, rate, span};
+
+use crate::output::Colour;
+use crate::progress::Mode;
+
+/// Private backup and multi-device sync of chat history
+#[derive(Parser)]
+#[command(name = crate::NAME, disable_version_flag = true, disable_help_subcommand = true)]
+#[command(subcommand_required = false, arg_required_else_help = true, infer_long_args = false)]
+#[command(after_long_help = "Examples:\n  chatkeep register ana@vault.example.org --kit ~/chatkeep-kit.txt\n  \
+    chatkeep backup ~/Downloads/whatsapp-family.zip\n  chatkeep status")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Flags of every command, before it or after it.
+#[derive(Args, Default)]
+#[command(next_help_heading = "Everywhere")]
+pub struct Global {
+    /// Use this profile: an account of its own, with a home of its own
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Read this configuration file instead of the usual one
+    #[arg(long, global = true, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// Reach the server here: host[:port], or http://127.0.0.1:PORT without TLS
+    #[arg(long, global = true, value_name = "URL")]
+    pub server: Option<String>,
+    /// Print one JSON object instead of text; stderr then holds JSON lines only
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but errors on stderr
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more on stderr; twice for everything
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Never ask: a missing value is an error
+    #[arg(long, global = true)]
+    pub no_input: bool,
+    /// Answer yes to every confirmation
+    #[arg(long, global = true)]
+    pub yes: bool,
+    /// Show progress as a bar, as plain lines, as JSON lines, or not at all
+    #[arg(long, global = true, value_name = "HOW", value_enum)]
+    pub progress: Option<Mode>,
+    /// How often --progress lines and json speak
+    #[arg(long, global = true, value_name = "TIME", value_parser = span)]
+    pub progress_interval: Option<Duration>,
+    /// Go on trying for so long when the server fails after work has begun (0 = not at all)
+    #[arg(long, global = true, value_name = "TIME", value_parser = span)]
+    pub max_wait: Option<Duration>,
+    /// Colour on stderr
+    #[arg(long, global = true, value_name = "WHEN", value_enum)]
+    pub color: Option<Colour>,
+    /// Print the version
+    #[arg(long, global = true)]
+    pub version: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    Register(account::Register),
+    Login(account::Login),
+    Logout(account::Logout),
+    Backup(daily::Backup),
+    Import(imports::Import),
+    Formats(imports::Formats),
+    Restore(daily::Restore),
+    Sync(daily::Sync),
+    Status(daily::Status),
+    Log(daily::Log),
+    Chats(reading::Chats),
+    Show(reading::Show),
+    Search(reading::Search),
+    Export(reading::Export),
+    /// The devices of the account
+    #[command(subcommand)]
+    Device(devices::Device),
+    /// The passphrase of the account
+    #[command(subcommand)]
+    Passphrase(devices::Passphrase),
+    /// The recovery key of the account
+    #[command(subcommand)]
+    Recovery(devices::Recovery),
+    Check(care::Check),
+    Forget(care::Forget),
+    Unforget(care::Unforget),
+    Doctor(care::Doctor),
+    /// The configuration of this device
+    #[command(subcommand)]
+    Config(about::Config),
+    Completions(about::Completions),
+    Man(about::Man),
+    Explain(about::Explain),
+}

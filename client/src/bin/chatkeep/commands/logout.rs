@@ -1,0 +1,64 @@
+//! `logout`: this device ends.
+
+use client::error::Error;
+use client::vault::Vault;
+use serde_json::json;
+
+use crate::args::account::Logout;
+use crate::context::Context;
+use crate::output::{Outcome, changed};
+use crate::problem::{Problem, Result};
+use crate::terminal::counted;
+
+pub async fn run(context: &Context, args: &Logout) -> Result<Outcome> {
+    let mut writing = match context.writing("logout") {
+        Ok(writing) => writing,
+        Err(problem) if problem.exit == 10 && !args.keep_archive => return remove_kept(context, args),
+        Err(problem) => return Err(problem),
+    };
+    let account = writing.vault.session.identity.shown();
+    let unsaved = writing.archive.counts()?.unsynced;
+    let would = if args.dry_run { "Would end" } else { "Ended" };
+    let kept = if args.keep_archive { "the archive and its key are kept" } else { "its keys and archive are gone" };
+    let text = format!("{would} this device of {account}; {kept}.\n");
+    let more = json!({
+        "account": account, "unsaved_messages": unsaved, "keep_archive": args.keep_archive, "dry_run": args.dry_run,
+    });
+    if args.dry_run {
+        let text = text.replace("are gone", "would go").replace("are kept", "would be kept");
+        return Ok(Outcome::new(changed("logout", false, more), text));
+    }
+    if unsaved > 0 && !context.settings.yes {
+        return Err(Error::Unsaved { messages: unsaved }.into());
+    }
+    let counts = writing.archive.counts()?;
+    let what = format!("This ends this device and removes {} from it.", counted(counts.messages, "message"));
+    let asks = !context.settings.yes && context.output.may_ask() && !args.keep_archive;
+    if asks && !context.output.confirm(&format!("{what} The vault keeps them. Go on?"), false)? {
+        return Err(Problem::refused("nothing was changed"));
+    }
+    match writing.vault.leave(&mut writing.archive).await {
+        // Somebody else ended it already: what is here goes all the same.
+        Ok(()) | Err(Error::DeviceRevoked { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let crate::context::Writing { vault, archive, .. } = writing;
+    drop((vault, archive));
+    Vault::erase(&context.home(), &*context.keys(), args.keep_archive)?;
+    Ok(Outcome::new(changed("logout", true, more), text))
+}
+
+/// Removes an archive that was kept here without a device.
+fn remove_kept(context: &Context, args: &Logout) -> Result<Outcome> {
+    let account = context.kept()?.shown();
+    let more = json!({ "account": account, "unsaved_messages": 0, "keep_archive": false, "dry_run": args.dry_run });
+    if args.dry_run {
+        let text = format!("Would remove the kept archive of {account}. Nothing changed.\n");
+        return Ok(Outcome::new(changed("logout", false, more), text));
+    }
+    // Nothing says whether the vault has all of it.
+    super::device::confirmed(context, &format!("Remove the kept archive of {account}, and the key that opens it?"))?;
+    let _lock = context.lock("logout")?;
+    Vault::erase(&context.home(), &*context.keys(), false)?;
+    Ok(Outcome::new(changed("logout", true, more), format!("The kept archive of {account} is gone.\n")))
+}

@@ -1,0 +1,72 @@
+//! `show`: messages of one chat. Works offline.
+
+use client::archive::{Anchor, Archive, Position, Shown};
+use client::error::Error;
+use serde_json::json;
+
+use super::{chats, messages};
+use crate::args::reading::Show;
+use crate::context::Context;
+use crate::output::Outcome;
+use crate::problem::{Problem, Result};
+use crate::terminal::clean;
+
+const PREFIX_MIN: usize = 4;
+/// Candidates that are listed.
+const CANDIDATES_MAX: usize = 20;
+
+pub fn run(context: &Context, args: &Show) -> Result<Outcome> {
+    let archive = context.archive()?;
+    let chat = chats::find(&archive, &args.chat)?;
+    let limit = args.limit.max(1);
+    let (anchor, before) = match (&args.around, args.date) {
+        (Some(given), _) => {
+            let found = message(&archive, given)?;
+            if found.chat != chat.id {
+                let other = format!("message {} is not in \"{}\"", found.message.id.short(), clean(chats::name(&chat)));
+                return Err(
+                    Problem::not_found(other).hint(format!("it is in \"{}\"", clean(messages::chat_name(&found))))
+                );
+            }
+            (Anchor::Before(Position::of(&found.message)), limit / 2)
+        }
+        (None, Some(time)) => (Anchor::Time(time), 0),
+        (None, None) => (Anchor::End, limit),
+    };
+    let page = archive.page(&chat.id, anchor, before, limit - before)?;
+    if context.output.json {
+        for shown in &page {
+            context.output.print(&format!("{}\n", messages::to_json(shown, &[])));
+        }
+        let complete = archive.index_complete()?;
+        let (total, returned) = (chat.messages, page.len());
+        let last =
+            json!({ "schema": "chatkeep.search/1", "total": total, "returned": returned, "index_complete": complete });
+        context.output.print(&format!("{last}\n"));
+    } else {
+        for shown in &page {
+            context.output.print(&line(shown));
+        }
+    }
+    Ok(Outcome::printed())
+}
+
+fn line(shown: &Shown) -> String {
+    let m = &shown.message;
+    format!("{}  {}  {}   {}\n", messages::moment(m), messages::sender(m), messages::text(m), m.id.short())
+}
+
+/// The message that an id or the beginning of one means.
+fn message(archive: &Archive, given: &str) -> Result<Shown> {
+    let none = || Problem::not_found(format!("no message has an id that starts with \"{}\"", clean(given)));
+    let hex = given.len() >= PREFIX_MIN && given.len() <= 64 && given.bytes().all(|b| b.is_ascii_hexdigit());
+    let mut found = if hex { archive.messages_by_prefix(given, CANDIDATES_MAX)? } else { Vec::new() };
+    match found.len() {
+        0 => Err(none().hint("`chatkeep search` and `chatkeep show` tell ids")),
+        1 => Ok(found.remove(0)),
+        _ => {
+            let candidates = found.iter().map(|s| s.message.id.hex()).collect();
+            Err(Error::Ambiguous { given: given.to_owned(), what: "messages", candidates }.into())
+        }
+    }
+}

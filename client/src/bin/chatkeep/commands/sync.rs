@@ -1,0 +1,38 @@
+//! `sync`: pull, then push, once.
+
+use serde_json::json;
+
+use crate::context::Context;
+use crate::output::{Outcome, changed};
+use crate::problem::{Result, Warning};
+use crate::terminal::{counted, size};
+
+pub async fn run(context: &Context) -> Result<Outcome> {
+    let mut writing = context.writing("sync")?;
+    let work = context.work("sync");
+    let done = writing.vault.sync(&mut writing.archive, &work).await?;
+    context.progress.end();
+    if done.attachments_waiting > 0 {
+        let message = format!("{} wait to be uploaded", counted(done.attachments_waiting, "attachment"));
+        context.output.warn(&Warning::new("W_ATTACHMENTS_WAITING", message).hint("run `chatkeep sync` again"));
+    }
+    if done.disagreed {
+        let message = "another device has stored other rows than this one; nothing was changed by it";
+        context.output.warn(&Warning::new("W_DISAGREED", message).hint("`chatkeep check`"));
+    }
+    let text = format!(
+        "Pulled  {}, {}\nPushed  {}, {}\n",
+        counted(done.pulled_events, "event"),
+        size(done.downloaded_bytes),
+        counted(done.pushed_events, "event"),
+        size(done.uploaded_bytes)
+    );
+    let more = json!({
+        "pulled_events": done.pulled_events,
+        "pushed_events": done.pushed_events,
+        "downloaded_bytes": done.downloaded_bytes,
+        "uploaded_bytes": done.uploaded_bytes,
+        "attachments_waiting": done.attachments_waiting,
+    });
+    Ok(Outcome::new(changed("sync", done.pulled_events + done.pushed_events > 0, more), text))
+}

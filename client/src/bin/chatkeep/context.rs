@@ -1,0 +1,169 @@
+//! What a command has to work with: settings, the ways out, the home, its keys, and the way to the server.
+
+use std::sync::Arc;
+
+use client::archive::Archive;
+use client::env::Env;
+use client::error::Error;
+use client::home::{FileKeys, Home, KeyStore, Lock, LockError};
+use client::remote::{Network, ServerAddress};
+use client::vault::{Cancel, Identity, Kept, Vault, Where, Work};
+
+use crate::args::Global;
+use crate::keyring::OsKeys;
+use crate::output::Output;
+use crate::problem::{Problem, Result};
+use crate::progress::Progress;
+use crate::settings::Settings;
+
+pub struct Context {
+    pub settings: Settings,
+    pub output: Output,
+    pub progress: Progress,
+    pub cancel: Cancel,
+    pub env: Env,
+}
+
+/// An opened home whose lock this process holds.
+pub struct Writing {
+    pub vault: Vault,
+    pub archive: Archive,
+    /// Freed last.
+    _lock: Lock,
+}
+
+impl Context {
+    pub fn new(flags: &Global) -> Result<Self> {
+        let settings = Settings::load(flags)?;
+        let quiet = flags.quiet;
+        let output = Output::new(settings.json, quiet, settings.no_input, settings.colour());
+        log_to_stderr(&settings, flags.verbose, quiet);
+        let interval = settings.time("progress_interval");
+        let progress = Progress::new(settings.mode(), interval, settings.json, quiet);
+        Ok(Self { settings, output, progress, cancel: Cancel::default(), env: Env::system() })
+    }
+
+    pub fn home(&self) -> Home {
+        Home::at(&self.settings.places.home)
+    }
+
+    /// Where this home's keys are: in its key file, or in the OS keyring where there is one.
+    pub fn keys(&self) -> Box<dyn KeyStore> {
+        let home = self.home();
+        let file = || Box::new(FileKeys::new(&home.key_path()));
+        if self.settings.places.own_home || home.key_path().exists() {
+            return file();
+        }
+        match OsKeys::find(home.dir()) {
+            Some(keys) => Box::new(keys),
+            None => file(),
+        }
+    }
+
+    /// Says where the keys of a new device went, when not into the OS keyring.
+    pub fn tell_key_place(&self) {
+        let path = self.home().key_path();
+        if path.exists() && !self.settings.places.own_home {
+            self.output.note(&format!("No OS keyring here: this device's keys are in {} (0600).", path.display()));
+        }
+    }
+
+    /// The way to a server, by its address as given or as `--server` says instead.
+    pub fn at(&self, server: &str) -> Result<Where> {
+        let address = ServerAddress::parse(self.settings.value("server").unwrap_or(server))
+            .map_err(|e| Problem::usage(e.to_string()))?;
+        let ca = match self.settings.value("ca_file") {
+            None => None,
+            Some(path) => Some(std::fs::read(path).map_err(|e| Problem::usage(format!("cannot read {path}: {e}")))?),
+        };
+        Ok(Where::new(Arc::new(Network::new(address, ca)), self.env.clone()))
+    }
+
+    /// Which account is set up here.
+    pub fn identity(&self) -> Result<Identity> {
+        let identity = Vault::identity(&*self.keys())?.ok_or(Error::NotSetUp)?;
+        match self.settings.value("account") {
+            Some(account) if account != identity.shown() => {
+                let origin = self.settings.setting("account").map(|s| s.origin.clone()).unwrap_or_default();
+                let here = identity.shown();
+                Err(Problem::new("E_CONFIG", 2, format!("{origin} says {account}, but {here} is set up here"))
+                    .hint("another account needs a profile of its own: --profile NAME"))
+            }
+            _ => Ok(identity),
+        }
+    }
+
+    /// Opens the vault as this device has it. Needs no network and takes no lock.
+    pub fn vault(&self) -> Result<Vault> {
+        let identity = self.identity()?;
+        let keys = self.keys();
+        Ok(Vault::open(&self.home(), &*keys, self.at(&identity.server)?)?)
+    }
+
+    /// Opens vault and archive for reading, also while another process writes.
+    pub fn reading(&self) -> Result<(Vault, Archive)> {
+        let vault = self.vault()?;
+        let archive = vault.reader()?;
+        Ok((vault, archive))
+    }
+
+    /// Opens the archive for reading: that of the device set up here, or one that was kept without a device.
+    pub fn archive(&self) -> Result<Archive> {
+        match self.reading() {
+            Ok((_, archive)) => Ok(archive),
+            Err(problem) if problem.exit == 10 => Ok(self.kept()?.reader()?),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// The archive that was kept here without a device.
+    pub fn kept(&self) -> Result<Kept> {
+        Ok(Kept::open(&self.home(), &*self.keys(), self.env.clone())?)
+    }
+
+    /// Opens vault and archive for writing, as the only writer.
+    pub fn writing(&self, command: &str) -> Result<Writing> {
+        self.identity()?;
+        let lock = self.lock(command)?;
+        let vault = self.vault()?;
+        let archive = vault.archive()?;
+        Ok(Writing { vault, archive, _lock: lock })
+    }
+
+    /// Takes the home's lock or says who has it.
+    pub fn lock(&self, command: &str) -> Result<Lock> {
+        let home = self.home();
+        let made = Home::open(home.dir()).map_err(|e| Problem::io(home.dir(), &e))?;
+        Lock::take(&made.lock_path(), std::process::id(), command).map_err(|e| match e {
+            LockError::Busy(busy) => Error::Busy { pid: busy.pid, command: busy.command }.into(),
+            LockError::Io(e) => Problem::io(&made.lock_path(), &e),
+            _ => Problem::internal("the home's lock failed"),
+        })
+    }
+
+    /// Work that shows its progress and stops at the first interrupt.
+    pub fn work(&self, op: &'static str) -> Work {
+        self.progress.begin(op);
+        let progress = self.progress.clone();
+        let work = Work::new(move |told| progress.tell(told), self.cancel.clone());
+        work.max_wait(self.settings.time("max_wait"))
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.env.now_ms()
+    }
+}
+
+/// Diagnoses on stderr, when asked for; with JSON there are none, because stderr then holds JSON lines only.
+fn log_to_stderr(settings: &Settings, verbose: u8, quiet: bool) {
+    let filter = match (settings.value("log"), verbose) {
+        _ if settings.json || quiet => return,
+        (Some(filter), _) => filter.to_owned(),
+        (None, 0) => return,
+        (None, 1) => "client=info".to_owned(),
+        (None, _) => "client=debug".to_owned(),
+    };
+    let layer = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::new(filter));
+    // A second one is a mistake of ours, and no reason to stop.
+    let _ = layer.with_writer(std::io::stderr).try_init();
+}

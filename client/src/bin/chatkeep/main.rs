@@ -1,0 +1,101 @@
+//! `chatkeep`: the client as a program.
+
+mod args;
+mod commands;
+mod context;
+mod interrupt;
+mod keyring;
+mod kit;
+mod output;
+mod problem;
+mod progress;
+mod secrets;
+mod settings;
+mod terminal;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use serde_json::json;
+
+use args::Cli;
+use context::Context;
+use output::Outcome;
+use problem::{Problem, Result, Warning};
+
+/// The product's name in this crate.
+pub const NAME: &str = "chatkeep";
+
+fn main() -> ExitCode {
+    // Before any secret is in memory.
+    let dumps = no_core_dumps();
+    // Two libraries bring TLS; both must use the same cryptography.
+    let provider = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    debug_assert!(provider.is_ok(), "nothing was installed before");
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage::tell(&error),
+    };
+    if cli.global.version {
+        return version(cli.global.json);
+    }
+    let context = match Context::new(&cli.global) {
+        Ok(context) => context,
+        Err(problem) => return failed(cli.global.json, &problem),
+    };
+    if dumps.is_err() {
+        context.output.warn(&Warning::new("W_CORE_DUMPS", "core dumps could not be switched off"));
+    }
+    let ended = run(&cli, &context);
+    context.progress.end();
+    let code = match ended {
+        Ok(outcome) => {
+            context.output.answer(&outcome);
+            if outcome.exit == 0 && context.output.warned() { 3 } else { outcome.exit }
+        }
+        Err(problem) => {
+            context.output.fail(&problem);
+            if problem.exit == 130 { interrupt::exit_code() } else { problem.exit }
+        }
+    };
+    ExitCode::from(code)
+}
+
+fn run(cli: &Cli, context: &Context) -> Result<Outcome> {
+    let Some(command) = &cli.command else {
+        return Err(Problem::usage("a command is missing").hint("`chatkeep --help` lists them"));
+    };
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| Problem::internal(e.to_string()))?;
+    runtime.block_on(async {
+        interrupt::watch(context)?;
+        commands::run(command, context).await
+    })
+}
+
+fn failed(json: bool, problem: &Problem) -> ExitCode {
+    let json = json || settings::asks_for_json();
+    output::Output::new(json, false, true, output::Colour::Auto).fail(problem);
+    ExitCode::from(problem.exit)
+}
+
+fn version(json: bool) -> ExitCode {
+    let version = env!("CARGO_PKG_VERSION");
+    if json {
+        println!("{}", json!({ "schema": "chatkeep.version/1", "name": NAME, "version": version }));
+    } else {
+        println!("{NAME} {version}");
+    }
+    ExitCode::SUCCESS
+}
+
+#[cfg(unix)]
+fn no_core_dumps() -> std::io::Result<()> {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) }).map_err(std::io::Error::from)
+}
+
+#[cfg(not(unix))]
+fn no_core_dumps() -> std::io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! The archive's sink, which can be stopped, and whose own failures come out as they were.
+
+use std::io::Read;
+
+use super::metered::Meter;
+use crate::archive::{Import, Imported};
+use crate::error::{Error, Result};
+use crate::event::{Chat, Row};
+use crate::sources::{ChatInfo, FileTaken, ImportError, Sink};
+use crate::vault::Work;
+
+/// Hands everything to the archive.
+pub(super) struct Archived<'a> {
+    import: Import<'a>,
+    work: &'a Work,
+    meter: &'a Meter,
+}
+
+impl<'a> Archived<'a> {
+    pub fn new(import: Import<'a>, work: &'a Work, meter: &'a Meter) -> Self {
+        Self { import, work, meter }
+    }
+
+    /// The outcome of a reading that wrote here.
+    pub fn outcome<T>(&self, outcome: std::result::Result<T, ImportError>) -> Result<T> {
+        self.work.check()?;
+        Ok(outcome?)
+    }
+
+    /// Commits the rest and folds.
+    pub fn finish(self) -> Result<Imported> {
+        Ok(self.import.finish()?)
+    }
+
+    /// Where everything before is either committed or will be read again.
+    fn point(&self) -> std::result::Result<(), ImportError> {
+        if self.work.is_cancelled() { Err(ImportError::Sink(Error::Cancelled.to_string())) } else { Ok(()) }
+    }
+}
+
+impl Sink for Archived<'_> {
+    fn chat(&mut self, chat: &Chat, info: &ChatInfo) -> std::result::Result<(), ImportError> {
+        self.import.chat(chat, info)
+    }
+
+    fn row(&mut self, chat: &Chat, row: Row) -> std::result::Result<(), ImportError> {
+        self.point()?;
+        self.meter.item();
+        self.import.row(chat, row)
+    }
+
+    fn about(&mut self, chat: &Chat, target_native: &str, row: Row) -> std::result::Result<(), ImportError> {
+        self.import.about(chat, target_native, row)
+    }
+
+    fn file(&mut self, content: &mut dyn Read) -> std::result::Result<FileTaken, ImportError> {
+        self.point()?;
+        self.import.file(content)
+    }
+
+    fn skip(&mut self, item: &str, reason: &str) {
+        self.import.skip(item, reason);
+    }
+}

@@ -1,0 +1,22 @@
+//! The command line through its own program, against a real `chatkeepd`: what is said, where, and with which exit code.
+
+#[path = "cli/about.rs"]
+mod about;
+#[path = "cli/bucket.rs"]
+mod bucket;
+#[path = "cli/care.rs"]
+mod care;
+#[path = "cli/devices.rs"]
+mod devices;
+#[path = "cli/failures.rs"]
+mod failures;
+#[path = "cli/first.rs"]
+mod first;
+#[path = "cli/getting_in.rs"]
+mod getting_in;
+#[path = "cli/interrupts.rs"]
+mod interrupts;
+#[path = "cli/json.rs"]
+mod json;
+#[path = "cli/terminal.rs"]
+mod terminal;

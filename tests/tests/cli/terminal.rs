@@ -1,0 +1,92 @@
+//! On a terminal: what is asked, shown and confirmed. Python's standard library plays the terminal.
+
+use std::process::{Command, Stdio};
+
+use tests::cli::{Site, chatkeep};
+
+/// Runs the program on a terminal and answers its questions in turn; `GROUPS` stands for the two groups it asks for.
+const PLAYER: &str = r#"
+import os, pty, re, sys, time
+program, answers = sys.argv[1:].copy(), []
+cut = program.index("--answers")
+program, answers = program[:cut], program[cut + 1:]
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(program[0], program)
+seen, told = "", 0
+while True:
+    try:
+        data = os.read(fd, 4096)
+    except OSError:
+        break
+    if not data:
+        break
+    seen += data.decode("utf-8", "replace")
+    question = answers[0].split("=>", 1) if answers else None
+    if question and question[0] in seen[told:]:
+        answer = question[1]
+        if answer == "GROUPS":
+            key = re.search(r"CK1((?:-[0-9A-Z]{5}){7})", seen).group(1).split("-")[1:]
+            a, b = re.search(r"groups (\d) and (\d)", seen[told:]).groups()
+            answer = (key[int(a) - 1] + " " + key[int(b) - 1]).lower()
+        told = len(seen)
+        answers.pop(0)
+        time.sleep(0.1)
+        os.write(fd, (answer + "\n").encode())
+_, status = os.waitpid(pid, 0)
+sys.stdout.write(seen)
+sys.exit(os.waitstatus_to_exitcode(status) if not answers else 99)
+"#;
+
+fn play(home: &std::path::Path, args: &[&str], answers: &[&str]) -> (i32, String) {
+    let mut command = Command::new("python3");
+    command.args(["-c", PLAYER]).arg(chatkeep()).args(args).arg("--answers").args(answers);
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TERM", "xterm");
+    command.env("CHATKEEP_HOME", home).env("HOME", home).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code().unwrap_or(-1), told)
+}
+
+#[test]
+fn a_passphrase_is_made_and_the_recovery_key_confirmed_and_a_lost_device_put_out() {
+    let site = Site::new();
+    let laptop = site.machine("laptop");
+    let account = laptop.account();
+    let kit = site.dir.path().join("kit.txt").display().to_string();
+    let register = ["register", &account, "--kit", &kit, "--device-name", "laptop"];
+    let (exit, told) = play(&laptop.home, &register, &["make one for me)=>", "Type groups=>GROUPS"]);
+    assert_eq!(exit, 0, "{told}");
+    let made = told.split("Your passphrase:").nth(1).and_then(|rest| rest.lines().next()).unwrap_or_default().trim();
+    assert_eq!(made.split(' ').count(), 7, "{told}");
+    let laptop = laptop.with("CHATKEEP_PASSPHRASE", made);
+    laptop.run(&["passphrase", "check"]).succeeds();
+
+    // The laptop is lost: the kit gets in, ends it, and sets a new passphrase.
+    let phone = site.machine("phone");
+    let answers = [
+        "Which one is lost?=>laptop",
+        "Choose a new passphrase=>y",
+        "make one for me)=>four green kettles whistle",
+        "once more=>four green kettles whistle",
+    ];
+    let (exit, told) = play(&phone.home, &["login", "--kit", &kit, "--device-name", "phone"], &answers);
+    assert_eq!(exit, 0, "{told}");
+    assert!(!told.contains("kettles"), "what is typed is not shown: {told}");
+    laptop.run(&["sync"]).fails(13, "E_DEVICE_REVOKED");
+    phone.with("CHATKEEP_PASSPHRASE", "four green kettles whistle").run(&["passphrase", "check"]).succeeds();
+}
+
+#[test]
+fn destructive_acts_ask_and_no_means_no() {
+    let site = Site::new();
+    let (laptop, kit) = site.registered("laptop");
+    site.joined("phone", &kit);
+    laptop.run(&["sync"]).succeeds();
+    let (exit, told) = play(&laptop.home, &["device", "revoke", "phone"], &["for good?=>n"]);
+    assert_eq!(exit, 17, "{told}");
+    assert_eq!(laptop.json(&["device", "list"])["devices"][1]["state"], "active");
+    // Without leave to ask nothing is asked, terminal or not.
+    let (exit, told) = play(&laptop.home, &["device", "revoke", "phone", "--no-input"], &[]);
+    assert_eq!(exit, 17, "{told}");
+}
