@@ -84,6 +84,12 @@ pub(super) fn learn_title(db: &Connection, n: i64, row: &Row) -> Result<()> {
     Ok(())
 }
 
+/// The title that import rows state.
+pub(super) fn stated_title(db: &Connection, id: &ChatId) -> Result<Option<String>> {
+    let sql = "SELECT title FROM chats WHERE id = ?1 AND title_as_of IS NOT NULL";
+    Ok(db.query_row(sql, [id.0], |r| r.get(0)).optional()?.flatten())
+}
+
 /// Shows a title at once, until an import row states one.
 pub(super) fn suggest_title(db: &Connection, n: i64, title: Option<&str>, shape: Option<&str>) -> Result<()> {
     db.execute(

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
 
+use super::chats;
 use super::error::{ArchiveError, Result};
 use super::media::{self, Taken};
 use super::{Archive, Tally};
@@ -100,7 +101,11 @@ impl Import<'_> {
     /// Commits the rest, folds, and indexes.
     pub fn finish(mut self) -> Result<Imported> {
         for i in 0..self.chats.len() {
-            if let Some(row) = self.chats.get(i).and_then(title_row) {
+            let Some(seen) = self.chats.get(i) else { continue };
+            // Our own lines tell a title, not what kind of chat it is: a title that is known says nothing new then.
+            let new = seen.info.shape.is_some()
+                || chats::stated_title(&self.archive.db, &seen.count.id)?.as_deref() != title(seen);
+            if let Some(row) = title_row(seen).filter(|_| new) {
                 self.batch.push((i, row));
             }
         }
@@ -234,8 +239,7 @@ impl Import<'_> {
                 commit.insert_file(taken)?;
             }
             for seen in chats.iter_mut().filter(|s| !s.announced) {
-                let info = &seen.info;
-                commit.suggest_title(&seen.count.chat, info.title.as_deref(), info.shape)?;
+                commit.suggest_title(&seen.count.chat, title(seen), seen.info.shape)?;
                 seen.announced = true;
             }
             for (i, row) in &batch {
@@ -263,17 +267,20 @@ impl Import<'_> {
     }
 }
 
+/// A chat's title as every device shows it: nothing where it says no more than the conversation.
+fn title(seen: &Seen) -> Option<&str> {
+    let title = seen.info.title.as_deref().filter(|t| !t.is_empty() && *t != seen.count.chat.conversation)?;
+    Some(title.split_at(title.floor_char_boundary(BEGINNING_BYTES_MAX)).0)
+}
+
 /// The import row that tells other devices a chat's title. Its as-of is joined by min, so it says since when the title
 /// was seen, and the title seen last wins.
 fn title_row(seen: &Seen) -> Option<Row> {
-    let title = seen.info.title.as_deref().filter(|t| !t.is_empty() && *t != seen.count.chat.conversation);
-    let shape = seen.info.shape;
-    let last = seen.last?;
+    let (title, shape, last) = (title(seen), seen.info.shape, seen.last?);
     if title.is_none() && shape.is_none() {
         return None;
     }
     let title = title.unwrap_or_default();
-    let title = title.split_at(title.floor_char_boundary(BEGINNING_BYTES_MAX)).0;
     let name = blake3::hash(title.as_bytes()).to_hex();
     let mut row = Row::new(Kind::IMPORT, 0, format!("title/{}/{name}", shape.unwrap_or_default()));
     row.fields.set_some(tag::TITLE, Some(title)).set_some(tag::ACTION, shape).set_number(tag::AS_OF, last);

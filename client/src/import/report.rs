@@ -68,7 +68,7 @@ pub struct Attachments {
     pub missing: u64,
 }
 
-/// What was taken for granted because the export does not say it.
+/// What the export does not say: by the person's word, or else taken for granted.
 #[derive(Clone, Default, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Assumed {
     pub zone: Option<String>,

@@ -150,7 +150,7 @@ fn a_longer_export_under_another_name_joins_the_chat_it_overlaps() {
     assert!(matches!(asked, Err(Error::Import(ImportError::Undecided { flag: "--chat", .. }))));
     let answers = Answers { chat: Some("Family".into()), ..Answers::default() };
     let report = home.import(&[foreign], &ImportOptions { answers, ..ImportOptions::default() }).unwrap();
-    assert_eq!((report.sources[0].gaps.len(), &report.sources[0].assumed.chat), (1, &None));
+    assert_eq!((report.sources[0].gaps.len(), report.sources[0].assumed.chat.as_deref()), (1, Some("Family")));
     assert_eq!(home.state().len(), 120);
 }
 

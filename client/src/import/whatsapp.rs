@@ -68,7 +68,7 @@ pub(super) fn read(
     let imported = sink.finish()?;
     report.gaps.extend(gap(&sketch, &known.strands));
     report.title = Some(label.clone());
-    report.assumed_chat = answers.chat.is_none().then_some(label);
+    report.assumed_chat = Some(label);
     let id = archive.chat_id(&chat);
     report.chat = Some(chat);
     Ok(Found { chats: vec![ChatRead { report, overlaps: overlaps(&sketch, &known.imports), id }], imported })
