@@ -230,8 +230,7 @@ impl<'a> Import<'a> {
                 commit.insert_file(taken)?;
             }
             for seen in chats.iter_mut().filter(|s| !s.announced) {
-                let info = &seen.info;
-                commit.suggest_title(&seen.count.chat, info.title.as_deref(), info.shape)?;
+                commit.suggest_title(&seen.count.chat, title(seen), seen.info.shape)?;
                 seen.announced = true;
             }
             for (i, row) in &batch {
@@ -257,17 +256,20 @@ impl<'a> Import<'a> {
     }
 }
 
+/// A chat's title as every device shows it: nothing where it says no more than the conversation.
+fn title(seen: &Seen) -> Option<&str> {
+    let title = seen.info.title.as_deref().filter(|t| !t.is_empty() && *t != seen.count.chat.conversation)?;
+    Some(title.split_at(title.floor_char_boundary(BEGINNING_BYTES_MAX)).0)
+}
+
 /// The import row that tells other devices a chat's title. Its as-of is joined by min, so it says since when the title
 /// was seen, and the title seen last wins.
 fn title_row(seen: &Seen) -> Option<Row> {
-    let title = seen.info.title.as_deref().filter(|t| !t.is_empty() && *t != seen.count.chat.conversation);
-    let shape = seen.info.shape;
-    let last = seen.last?;
+    let (title, shape, last) = (title(seen), seen.info.shape, seen.last?);
     if title.is_none() && shape.is_none() {
         return None;
     }
     let title = title.unwrap_or_default();
-    let title = title.split_at(title.floor_char_boundary(BEGINNING_BYTES_MAX)).0;
     let name = blake3::hash(title.as_bytes()).to_hex();
     let mut row = Row::new(Kind::IMPORT, 0, format!("title/{}/{name}", shape.unwrap_or_default()));
     row.fields.set_some(tag::TITLE, Some(title)).set_some(tag::ACTION, shape).set_number(tag::AS_OF, last);

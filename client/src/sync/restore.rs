@@ -83,6 +83,8 @@ impl Vault {
             let account = flow.account();
             let source = ServicePacks { session: &flow.vault.session, work };
             let fetched = fetch_media(&source, &account, &chunk_key, flow.archive, work).await?;
+            // Long texts came as files.
+            flow.archive.settle()?;
             out.attachments_new = fetched.files;
             out.missing = fetched.missing;
         }

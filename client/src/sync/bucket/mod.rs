@@ -194,6 +194,8 @@ impl Filling<'_> {
     async fn take_media(&mut self) -> Result<Vec<Missing>> {
         let chunk_key = self.keyring.lifetime().chunk_id_key();
         let fetched = fetch_media(&self.source, self.account, &chunk_key, self.archive, self.work).await?;
+        // Long texts came as files.
+        self.archive.settle()?;
         let mut missing = fetched.missing;
         if self.lost.iter().any(|lost| matches!(lost.holds, "page" | "chunk run")) {
             // Whether the vault ever had such a file nobody can tell any more.
