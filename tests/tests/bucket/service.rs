@@ -84,13 +84,13 @@ impl Written {
         import(&mut it.archive, 2, 0, 25, 200_000);
         it.backup().await;
         // Rows without ids, and a text longer than a row.
-        exports::write(&exported, 0, 300);
+        exports::write(&exported, 0, 80);
         exports::import(&mut it.archive, &exported, "Family");
         long_texts(&mut it.archive);
         it.backup().await;
         // Edits, reactions, a longer export of the same chat, a file of several chunks.
         edits(&mut it.archive);
-        exports::write(&exported, 150, 500);
+        exports::write(&exported, 40, 120);
         exports::import(&mut it.archive, &exported, "Family");
         it.backup().await;
         video(&mut it.archive);
@@ -142,7 +142,7 @@ fn edits(archive: &mut Archive) {
 fn video(archive: &mut Archive) {
     use client::event::{Attachment, Presence, Role};
     let mut import = archive.import().unwrap();
-    let taken = import.file(&mut std::io::Cursor::new(photo_bytes(9, 9, 9 << 20))).unwrap();
+    let taken = import.file(&mut std::io::Cursor::new(photo_bytes(9, 9, 5 << 20))).unwrap();
     let mut row = message(100, "the film");
     row.set_attachments(&[Attachment {
         name: Some("film.mp4".to_owned()),
