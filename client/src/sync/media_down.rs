@@ -169,7 +169,8 @@ impl Round<'_> {
                 };
                 here.insert(id, opened);
             }
-            let (ready, rest) = waiting.into_iter().partition(|w: &Wanted| w.chunks.iter().all(|c| here.contains_key(c)));
+            let (ready, rest) =
+                waiting.into_iter().partition(|w: &Wanted| w.chunks.iter().all(|c| here.contains_key(c)));
             waiting = rest;
             let ready: Vec<Wanted> = ready;
             for wanted in ready {
@@ -186,11 +187,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    fn put_together(
-        &mut self,
-        wanted: &Wanted,
-        here: &HashMap<ChunkId, Opened<Zeroizing<Vec<u8>>>>,
-    ) -> Result<()> {
+    fn put_together(&mut self, wanted: &Wanted, here: &HashMap<ChunkId, Opened<Zeroizing<Vec<u8>>>>) -> Result<()> {
         let mut parts = Vec::with_capacity(wanted.chunks.len());
         for chunk in &wanted.chunks {
             match here.get(chunk) {
@@ -218,7 +215,14 @@ impl Round<'_> {
             entries.push_back(entry(&chunk)?);
         }
         sealed_chunks.rewind().map_err(failed)?;
-        let content = Opening { account: *self.account, ids: self.ids, sealed_chunks, entries, part: Zeroizing::default(), at: 0 };
+        let content = Opening {
+            account: *self.account,
+            ids: self.ids,
+            sealed_chunks,
+            entries,
+            part: Zeroizing::default(),
+            at: 0,
+        };
         self.keep(&wanted, content)
     }
 
@@ -252,7 +256,9 @@ impl Round<'_> {
     fn keep(&mut self, wanted: &Wanted, mut content: impl Read) -> Result<()> {
         let (file, taken) = match self.archive.add_file(&mut content) {
             Ok(stored) => stored,
-            Err(ArchiveError::Io(e)) if e.kind() == io::ErrorKind::InvalidData => return self.lose(wanted.file, "damaged"),
+            Err(ArchiveError::Io(e)) if e.kind() == io::ErrorKind::InvalidData => {
+                return self.lose(wanted.file, "damaged");
+            }
             Err(error) => return Err(error.into()),
         };
         if file != wanted.file {

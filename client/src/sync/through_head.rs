@@ -120,7 +120,8 @@ impl Flow<'_> {
                 self.work.received((entry.leaf.len() + entry.body.len()) as u64);
                 let taken = self.follower.accept(entry.index, &entry.leaf, &entry.body, entry.erased);
                 entries.push((taken.map_err(|alarm| self.alarm(alarm))?, entry.body.clone()));
-                if self.follower.size() == witnessed.size() && self.follower.state().frontier.root() != witnessed.root() {
+                if self.follower.size() == witnessed.size() && self.follower.state().frontier.root() != witnessed.root()
+                {
                     return Err(Error::Fork);
                 }
             }

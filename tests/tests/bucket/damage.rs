@@ -36,6 +36,12 @@ impl Spoil {
     }
 }
 
+/// In which ways the `at`th object is spoiled: in two, or in all where there is time.
+fn spoils(at: usize) -> Vec<Spoil> {
+    let turn = |n: usize| ALL[n % ALL.len()];
+    (at..at + tests::times(2, ALL.len())).map(turn).collect()
+}
+
 fn objects(bucket: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for folder in fs::read_dir(bucket).unwrap().map(|e| e.unwrap().path()) {
@@ -62,12 +68,17 @@ async fn every_object_spoiled_in_turn_is_told_and_the_rest_restored() {
         let name = path.strip_prefix(&bucket).unwrap().display().to_string();
         let whole = fs::read(path).unwrap();
         let other = fs::read(&all[(at + 1) % all.len()]).unwrap();
-        for spoil in ALL {
+        for spoil in spoils(at) {
             spoil.apply(path, &other);
             let place = Place::new();
             let got = restored(&place, &bucket, &written.key).await;
             let read = reader::read(&bucket, &kit);
-            let case = format!("{name} {spoil:?}: {:?}; the second reader: {} {}", got.as_ref().map(|g| &g.1), read.exit, read.said);
+            let case = format!(
+                "{name} {spoil:?}: {:?}; the second reader: {} {}",
+                got.as_ref().map(|g| &g.1),
+                read.exit,
+                read.said
+            );
             match got {
                 Err(error) => {
                     assert!([12, 30].contains(&error.exit()), "{case}");
@@ -77,7 +88,11 @@ async fn every_object_spoiled_in_turn_is_told_and_the_rest_restored() {
                 }
                 Ok((kept, got)) => {
                     let files = exported(&kept.reader().unwrap());
-                    assert_eq!(got.is_whole(), files == expected && got.lost.is_empty() && got.head_at_ms.is_some(), "{case}");
+                    assert_eq!(
+                        got.is_whole(),
+                        files == expected && got.lost.is_empty() && got.head_at_ms.is_some(),
+                        "{case}"
+                    );
                     assert_eq!(got.is_whole(), read.exit == 0, "{case}");
                     assert_media_is_true(&files, &expected);
                     assert_media_is_true(&read.files, &expected);
@@ -100,8 +115,8 @@ async fn every_object_spoiled_in_turn_is_told_and_the_rest_restored() {
         }
     }
     println!("{refused} refused, {in_part} in part, {without_effect} without effect");
-    // Slot and roster; each pack a head names and the head; passphrase slot and OPAQUE record, padding, packs let go.
-    assert!(refused >= 8 && in_part >= 20 && without_effect >= 8, "{refused} {in_part} {without_effect}");
+    // Slot and roster; the head and each pack it names; passphrase slot, OPAQUE record and packs that were let go.
+    assert!(refused >= 4 && in_part >= 15 && without_effect >= 4, "{refused} {in_part} {without_effect}");
 }
 
 /// No attachment comes back with other bytes than it had.

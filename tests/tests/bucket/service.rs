@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use client::archive::Archive;
 use client::crypto::RecoveryKey;
+use client::event::{Kind, Row, tag};
+use client::sources::{ChatInfo, Sink as _};
 use client::sync::BackupOptions;
 use client::vault::{Vault, Where, Work};
 use service::auth::secrets::Secrets;
@@ -15,11 +17,9 @@ use service::objects::Folder;
 use service::rpc::{Registration, Service, Settings};
 use service::testkit::InProcess;
 use tempfile::TempDir;
+use tests::exports;
 use tests::history::{START, chat, import, message, photo_bytes};
 use tests::world::{Pipes, Place, SERVER, reached_by, register_at};
-use tests::exports;
-use client::event::{Kind, Row, tag};
-use client::sources::{ChatInfo, Sink as _};
 
 pub struct Running {
     dir: TempDir,

@@ -12,7 +12,11 @@ use crate::reader;
 use crate::service::Written;
 use crate::written::{assert_same, exported};
 
-pub async fn restored(place: &Place, bucket: &Path, key: &RecoveryKey) -> client::error::Result<(Kept, client::sync::FromBucket)> {
+pub async fn restored(
+    place: &Place,
+    bucket: &Path,
+    key: &RecoveryKey,
+) -> client::error::Result<(Kept, client::sync::FromBucket)> {
     let options = RestoreOptions::default();
     Kept::restore(&place.home, &place.keys, Env::system(), bucket, key, &options, &Work::quiet()).await
 }

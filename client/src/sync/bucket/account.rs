@@ -7,9 +7,9 @@ use proto::wire::roster::Roster;
 use proto::wire::slot::AccountName;
 
 use super::folder::Folder;
+use crate::crypto::RecoveryKey;
 use crate::crypto::roster::OpenRoster;
 use crate::crypto::slot::{OpenSlot, open_recovery_slot};
-use crate::crypto::RecoveryKey;
 use crate::error::{Error, Result};
 use crate::ids::{AccountId, PackId};
 use crate::sync::head::OpenHead;

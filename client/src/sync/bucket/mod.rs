@@ -156,7 +156,9 @@ impl Filling<'_> {
         let ids = self.keyring.lifetime().event_key();
         let stated = head.content.digests.clone();
         let readable = head.content.least_format <= FORMAT;
-        if head.has_front_page() && let Some(page) = head.content.pages.first() {
+        if head.has_front_page()
+            && let Some(page) = head.content.pages.first()
+        {
             let why = match self.source.get(page.id, page.class).await {
                 Err(no) => Some(no.reason()?),
                 Ok(bytes) => match take_front(self.archive, self.account, &ids, page, &bytes)? {
