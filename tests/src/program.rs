@@ -38,7 +38,9 @@ impl Program {
         let listen = address.map_or_else(|| "127.0.0.1:0".to_owned(), |a| a.to_string());
         let mut command = Command::new(binary());
         command.env_clear().env("HOME", data_dir).arg("--data-dir").arg(data_dir).arg("--config").arg(config);
-        for set in ["ops.listen=127.0.0.1:0", "registration.mode=open", "log.level=debug", "limits.auth_per_minute=10000"] {
+        for set in
+            ["ops.listen=127.0.0.1:0", "registration.mode=open", "log.level=debug", "limits.auth_per_minute=10000"]
+        {
             command.args(["--set", set]);
         }
         command.args(["serve", "--listen", &listen]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
