@@ -131,7 +131,7 @@ fn edits(archive: &mut Archive) {
     take(archive, 1, (0..12).map(edited).collect());
     let mut import = archive.import().unwrap();
     for n in [3u64, 5, 8] {
-        let mut row = Row::new(Kind::REACTION_ADD, START + n as i64 * 60_000, &format!("{n}/by Ben/thumb"));
+        let mut row = Row::new(Kind::REACTION_ADD, START + n as i64 * 60_000, format!("{n}/by Ben/thumb"));
         row.fields.set(tag::EMOJI, "\u{1f44d}".as_bytes());
         row.set_sender(&client::event::Party { name: Some("Ben".to_owned()), ..Default::default() });
         import.about(&chat(1), &n.to_string(), row).unwrap();
