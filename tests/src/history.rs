@@ -14,7 +14,7 @@ pub fn chat(n: usize) -> Chat {
 
 /// The `n`th message of a chat.
 pub fn message(n: u64, text: &str) -> Row {
-    let mut row = Row::new(Kind::MESSAGE, START + n as i64 * 60_000, &n.to_string());
+    let mut row = Row::new(Kind::MESSAGE, START + n as i64 * 60_000, n.to_string().as_str());
     row.fields.set(tag::BODY, text.as_bytes());
     row.set_sender(&Party { name: Some(format!("person {}", n % 3)), ..Party::default() });
     row

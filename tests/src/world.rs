@@ -34,8 +34,8 @@ pub struct World {
     pub objects: Arc<Memory>,
 }
 
-/// Opens pipes to the service.
-struct Pipes(Arc<InProcess>);
+/// Opens pipes to a service.
+pub struct Pipes(pub Arc<InProcess>);
 
 #[tonic::async_trait]
 impl Connector for Pipes {

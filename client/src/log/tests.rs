@@ -265,4 +265,13 @@ fn a_head_stands_on_the_last_one() {
         (world.counter, world.previous) = (counter, previous);
         assert_eq!(serve(&mut f, 1, &head, 11, false).err(), Some(Alarm::Forged), "generation {generation}");
     }
+    // The next generation, on another head than the one that was seen; and on that one.
+    for (digest, refused) in [([4; 32], Some(Alarm::Forged)), ([3; 32], None)] {
+        state.head = Some(HeadSeen { generation: 3, index: 0, digest, covered_size: 1 });
+        let mut f = Follower::new(world.account, state.clone());
+        let (counter, previous) = (world.counter, world.previous);
+        let head = world.head(&seen, 4, &seen);
+        (world.counter, world.previous) = (counter, previous);
+        assert_eq!(serve(&mut f, 1, &head, 11, false).err(), refused);
+    }
 }

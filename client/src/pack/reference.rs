@@ -91,4 +91,15 @@ mod tests {
             assert!(PackRef::decode(&mut Reader::new(&bytes[..length])).is_err());
         }
     }
+
+    #[test]
+    fn only_the_bytes_it_names_pass() {
+        let fresh = Fresh::draw(&mut Fixed::new("reference"));
+        let bytes = vec![7; Class::PAGE.bytes()];
+        let hash = *blake3::hash(&bytes).as_bytes();
+        let pack = PackRef { id: fresh.id, class: Class::PAGE, hash, key: fresh.key, footer_len: 0 };
+        assert_eq!(pack.check(&bytes), Ok(()));
+        assert_eq!(pack.check(&[&bytes[..], &[7]].concat()), Err(Damaged));
+        assert_eq!(pack.check(&vec![8; bytes.len()]), Err(Damaged));
+    }
 }

@@ -279,9 +279,16 @@ impl Round<'_> {
 
     fn lose(&mut self, file: FileId, reason: &'static str) -> Result<()> {
         self.lost.insert(file);
-        for (message, name) in self.archive.messages_of_file(&file)? {
-            let missing = Missing { message: Some(message), attachment: name, reason: reason.to_owned() };
-            self.out.missing.push(missing);
+        let reason = reason.to_owned();
+        let of_messages = self.archive.messages_of_file(&file)?;
+        if of_messages.is_empty() {
+            // No message lists it: it is a text that was too long for its row.
+            let attachment = Some("a long text".to_owned());
+            self.out.missing.push(Missing { message: None, attachment, reason });
+            return Ok(());
+        }
+        for (message, attachment) in of_messages {
+            self.out.missing.push(Missing { message: Some(message), attachment, reason: reason.clone() });
         }
         Ok(())
     }

@@ -19,7 +19,8 @@ use tower::{Layer, Service};
 
 use super::network::{Network, Peer};
 use super::{CALL_DEADLINE, UPLOAD_DEADLINE};
-use crate::env::{Entropy, Stopwatch, random};
+use crate::env::{Clock, Entropy, Stopwatch, random};
+use crate::ops::stamp::http_date;
 use crate::rpc::refusal::busy;
 
 /// What a call is for, from least to most important.
@@ -163,6 +164,7 @@ fn now<F: Future>(future: Pin<&mut F>) -> Option<F::Output> {
 pub struct AdmissionLayer {
     pub admission: Arc<Admission>,
     pub entropy: Arc<dyn Entropy>,
+    pub clock: Arc<dyn Clock>,
     pub label: Label,
 }
 
@@ -221,7 +223,8 @@ where
                 }
             };
             drop(running);
-            answer.map(|response| about.finish(response, clock.elapsed()))
+            let dated = http_date(layer.clock.now_ms());
+            answer.map(|response| about.finish(response, clock.elapsed(), &dated))
         })
     }
 }
@@ -269,7 +272,11 @@ impl About {
         }
     }
 
-    fn finish(self, mut response: Response<Body>, took: Duration) -> Response<Body> {
+    fn finish(self, mut response: Response<Body>, took: Duration, dated: &str) -> Response<Body> {
+        // Where there is none the transport would read the machine's clock.
+        if let Ok(dated) = http::HeaderValue::from_str(dated) {
+            response.headers_mut().insert(http::header::DATE, dated);
+        }
         // A refusal stands in the headers; what succeeds says so after its last message.
         let status = response.headers().get("grpc-status").and_then(|v| v.to_str().ok()?.parse::<i32>().ok());
         let code = Code::from(status.unwrap_or(0));

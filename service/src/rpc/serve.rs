@@ -85,7 +85,8 @@ impl Service {
     ) -> tonic::transport::server::Router<impl tower::Layer<Routes, Service = Admitted> + Clone + use<>> {
         let state = self.state.clone();
         let label: Label = Arc::new(move |headers| state.label(headers));
-        let layer = AdmissionLayer { admission: self.admission.clone(), entropy: self.state.entropy.clone(), label };
+        let (entropy, clock) = (self.state.entropy.clone(), self.state.clock.clone());
+        let layer = AdmissionLayer { admission: self.admission.clone(), entropy, clock, label };
         let accounts = AccountsServer::new(AccountsRpc(self.state.clone()));
         let vault = VaultServer::new(VaultRpc(self.state.clone()));
         Server::builder()

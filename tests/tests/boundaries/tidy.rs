@@ -94,7 +94,10 @@ fn direct(file: &File) -> Vec<String> {
 
 fn machine_path(file: &File) -> Vec<String> {
     let held = if file.path.ends_with(".md") { &MACHINE_PATHS[..4] } else { &MACHINE_PATHS[..] };
-    held.iter().filter(|path| file.text.contains(**path)).map(|path| (*path).to_owned()).collect()
+    // Behind a letter or digit it is a folder of the project's own, such as the client's for homes.
+    let absolute = |at: usize| !file.text[..at].ends_with(|before: char| before.is_alphanumeric());
+    let names = |path: &str| file.text.match_indices(path).any(|(at, _)| absolute(at));
+    held.iter().filter(|path| names(path)).map(|path| (*path).to_owned()).collect()
 }
 
 fn empty_name(file: &File) -> Vec<String> {
@@ -137,7 +140,8 @@ fn every_rule_finds_its_breach() {
     for (rule, path, text) in breaches {
         assert!(!rule(&file(path, text)).is_empty(), "{path}: {text:.40}");
     }
-    let kept: [(Rule, &str, &str); 9] = [
+    let kept: [(Rule, &str, &str); 10] = [
+        (machine_path, "docs/a.md", concat!("client/src/ho", "me/keys.rs")),
         (too_long, "client/src/a.rs", &long[5..]),
         (too_long, "proto/golden/a.txt", &long),
         (bare_allow, "client/src/a.rs", concat!("#[", "allow(dead_code, reason = \"spoken\")]")),

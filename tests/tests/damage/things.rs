@@ -32,12 +32,20 @@ impl Home {
 }
 
 pub async fn three_levels(world: &World) -> Home {
+    backed_up(world, BACKUPS).await
+}
+
+pub async fn one_backup(world: &World) -> Home {
+    backed_up(world, 1).await
+}
+
+async fn backed_up(world: &World, times: u64) -> Home {
     let (joined, _) = world.register("ana", "laptop").await;
     let place = Place::new();
     let vault = place.install(joined);
     let archive = vault.archive().unwrap();
     let mut home = Home { vault, archive, _place: place };
-    for n in 0..BACKUPS {
+    for n in 0..times {
         import(&mut home.archive, (n % 4) as usize, n * 10, n * 10 + 3, 900);
         assert!(home.backup().await.created);
     }

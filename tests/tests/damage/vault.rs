@@ -11,7 +11,7 @@ use tests::strata::{Stored, spoil};
 use tests::times;
 use tests::world::{PASSPHRASE, Place, World, by_passphrase};
 
-use crate::things::{Home, Thing, things, three_levels};
+use crate::things::{Home, Thing, one_backup, things, three_levels};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Damage {
@@ -179,4 +179,15 @@ async fn what_is_damaged_is_named_and_made_whole_and_nothing_else_suffers() {
         }
     }
     assert_eq!(listed(&home.archive), truth);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_that_lost_padding_alone_is_named() {
+    let world = World::new();
+    let mut home = one_backup(&world).await;
+    let stored = Stored::of(&world, &home.vault).await;
+    let things = things(&stored, &home);
+    let (id, _) = things.iter().find(|(_, thing)| thing.holds() == "attachments").unwrap();
+    spoil(&world, &stored.account, *id, Some(&stored.packs[id][..1 << 15])).await;
+    assert_eq!(check(&mut home).await, BTreeMap::from([(*id, ("truncated", "attachments"))]));
 }

@@ -150,7 +150,10 @@ fn a_head_is_held_to_the_roster_and_the_log() {
     let mut world = World::new();
     let device = DeviceKeys::import(&world.device.export());
     let stranger = DeviceKeys::generate(&mut world.entropy);
+    let mut forged = world.head(&device, |_, _| ());
+    forged.record.signature[0] ^= 1;
     let heads = [
+        forged,
         world.head(&stranger, |_, _| ()),
         world.head(&device, |header, _| header.kind = RecordKind::Events),
         world.head(&device, |header, _| header.account = crate::ids::AccountId([9; 32])),

@@ -1,0 +1,90 @@
+//! An undamaged bucket gives everything back, to both readers alike.
+
+use client::crypto::RecoveryKey;
+use client::env::Env;
+use client::error::Error;
+use client::sync::RestoreOptions;
+use client::vault::{Kept, Work};
+use std::path::Path;
+use tests::world::{PASSPHRASE, Place, by_passphrase, passphrase, refused};
+
+use crate::reader;
+use crate::service::Written;
+use crate::written::{assert_same, exported};
+
+pub async fn restored(
+    place: &Place,
+    bucket: &Path,
+    key: &RecoveryKey,
+) -> client::error::Result<(Kept, client::sync::FromBucket)> {
+    let options = RestoreOptions::default();
+    Kept::restore(&place.home, &place.keys, Env::system(), bucket, key, &options, &Work::quiet()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_readers_give_back_what_was_backed_up() {
+    let written = Written::with_history().await;
+    let expected = exported(&written.archive);
+    let bucket = written.running.bucket().await;
+    let place = Place::new();
+    let (kept, got) = restored(&place, &bucket, &written.key).await.unwrap();
+    assert!(got.is_whole(), "{got:?}");
+    assert_eq!((got.account.as_str(), kept.shown().as_str()), ("ana", "ana"));
+    let counts = written.archive.counts().unwrap();
+    assert_eq!((got.messages, got.attachments), (counts.messages, counts.attachments));
+    assert!(got.messages == 40 + 25 + 120 + 3 + 1 && got.attachments > 7, "{got:?}");
+    assert_same(&exported(&kept.reader().unwrap()), &expected);
+
+    let kit = place.dir.path().join("kit.txt");
+    written.kit(&kit);
+    let read = reader::read(&bucket, &kit);
+    assert_eq!((read.exit, read.said.as_str()), (0, ""));
+    assert_same(&read.files, &expected);
+    assert!(reader::digest_holds(&bucket, &kit));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_goes_on_where_it_was_left_and_takes_in_what_is_newer() {
+    let mut written = Written::with_history().await;
+    let bucket = written.running.bucket().await;
+    let place = Place::new();
+    let options = RestoreOptions { media: client::sync::Media::Later };
+    let (env, work) = (Env::system(), Work::quiet());
+    let first = Kept::restore(&place.home, &place.keys, env, &bucket, &written.key, &options, &work);
+    let (_, first) = first.await.unwrap();
+    assert_eq!(first.attachments, 0);
+    tests::history::import(&mut written.archive, 4, 0, 30, 3_000);
+    written.backup().await;
+    let bucket = written.running.bucket().await;
+    let (kept, second) = restored(&place, &bucket, &written.key).await.unwrap();
+    assert!(second.is_whole() && second.messages == first.messages + 30, "{second:?}");
+    assert_same(&exported(&kept.reader().unwrap()), &exported(&written.archive));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_recovery_key_opens_it_over_the_rotation_and_the_old_one_no_more() {
+    let mut written = Written::with_history().await;
+    let secret = by_passphrase(PASSPHRASE);
+    let (vault, archive) = (&mut written.vault, &mut written.archive);
+    let new = vault.rotate_root(archive, secret, passphrase("eight herons fly by night"), true).await.unwrap().unwrap();
+    let bucket = written.running.bucket().await;
+    let old = std::mem::replace(&mut written.key, new);
+    for backed_up in [false, true] {
+        if backed_up {
+            tests::history::import(&mut written.archive, 4, 0, 30, 0);
+            written.backup().await;
+            written.running.bucket().await;
+        }
+        let place = Place::new();
+        let (kept, got) = restored(&place, &bucket, &written.key).await.unwrap();
+        assert!(got.is_whole(), "{got:?}");
+        let kit = place.dir.path().join("kit.txt");
+        written.kit(&kit);
+        let read = reader::read(&bucket, &kit);
+        assert_eq!((read.exit, read.said.as_str()), (0, ""));
+        assert_same(&read.files, &exported(&kept.reader().unwrap()));
+    }
+    let place = Place::new();
+    assert!(matches!(refused(restored(&place, &bucket, &old).await), Error::WrongRecoveryKey));
+    assert!(!place.home.dir().exists(), "nothing is written for a key that opens nothing");
+}
