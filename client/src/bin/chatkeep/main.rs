@@ -14,6 +14,7 @@ mod settings;
 mod terminal;
 mod usage;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -82,9 +83,13 @@ fn failed(json: bool, problem: &Problem) -> ExitCode {
 fn version(json: bool) -> ExitCode {
     let version = env!("CARGO_PKG_VERSION");
     if json {
-        println!("{}", json!({ "schema": "chatkeep.version/1", "name": NAME, "version": version }));
+        let _ = writeln!(
+            std::io::stdout(),
+            "{}",
+            json!({ "schema": "chatkeep.version/1", "name": NAME, "version": version })
+        );
     } else {
-        println!("{NAME} {version}");
+        let _ = writeln!(std::io::stdout(), "{NAME} {version}");
     }
     ExitCode::SUCCESS
 }

@@ -1,5 +1,6 @@
 //! What is told when the command line does not parse, and help.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -11,7 +12,8 @@ use crate::settings;
 /// Tells a usage error, or prints the help that was asked for.
 pub fn tell(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        print!("{error}");
+        // Whoever reads only the first lines closes the pipe; that is no failure.
+        let _ = write!(io::stdout(), "{error}");
         return ExitCode::SUCCESS;
     }
     let json = std::env::args_os().any(|a| a == "--json") || settings::asks_for_json();
