@@ -8,6 +8,7 @@ use std::path::Path;
 use super::{ImportOptions, Report};
 use crate::archive::Archive;
 use crate::error::Result;
+use crate::sources::FileEntry;
 
 /// Bytes at either edge of a file that are compared.
 const EDGE_BYTES: u64 = 64 << 10;
@@ -23,10 +24,14 @@ const REPORT_BYTES_MAX: usize = 4 << 20;
 pub(super) struct Mark([u8; 32]);
 
 impl Mark {
-    pub fn of(path: &Path, options: &ImportOptions) -> io::Result<Self> {
+    /// `list` are the export's files: media beside a file that was named belongs to it.
+    pub fn of(path: &Path, list: &[FileEntry], options: &ImportOptions) -> io::Result<Self> {
         let mut hasher = blake3::Hasher::new();
         let ImportOptions { format, answers, exclude, dry_run: _, reread: _ } = options;
         hasher.update(format!("{format:?} {answers:?} {exclude:?}").as_bytes());
+        for entry in list {
+            hasher.update(entry.path.as_bytes()).update(&[0]).update(&entry.bytes.to_le_bytes());
+        }
         let facts = fs::metadata(path)?;
         if facts.is_dir() {
             let mut left = FILES_MAX;

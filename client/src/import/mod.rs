@@ -28,7 +28,7 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::ids::ChatId;
 use crate::sources::detect::{Format, detect};
-use crate::sources::export::open_path;
+use crate::sources::export::{Opened, open_path};
 use crate::sources::{Answers, ChatReport, ImportError, jsonl, telegram};
 use crate::vault::Work;
 
@@ -100,7 +100,7 @@ fn leave_out(candidate: &Candidate, error: Error, report: &mut Report) -> Result
     Ok(())
 }
 
-/// An export that is open and known to be one.
+/// An export that was opened, held to the limits, and closed again: a folder may hold thousands.
 struct Prepared {
     candidate: Candidate,
     mark: Mark,
@@ -110,41 +110,46 @@ struct Prepared {
 enum What {
     /// Read before, and not changed since: what was told then.
     Known(Report),
-    New {
-        format: Format,
-        opened: crate::sources::export::Opened,
-        main: Vec<String>,
-    },
+    /// Its bytes as often as they are read.
+    New { format: Format, bytes: u64 },
 }
 
 impl Prepared {
     fn open(archive: &Archive, candidate: &Candidate, options: &ImportOptions) -> Result<Self> {
-        let unreadable = |e: ImportError| match e {
-            ImportError::Io(source) => Error::io(&candidate.path, source),
-            other => Error::Import(other),
-        };
-        let mark = Mark::of(&candidate.path, options).map_err(|e| Error::io(&candidate.path, e))?;
+        let opened = open(candidate, options)?;
+        let files = opened.files.as_ref();
+        let mark = Mark::of(&candidate.path, files.list(), options).map_err(|e| Error::io(&candidate.path, e))?;
         if !options.reread
             && let Some(report) = known::recall(archive, &candidate.path, &candidate.shown, &mark)?
         {
             return Ok(Self { candidate: candidate.clone(), mark, what: What::Known(report) });
         }
-        let mut opened = open_path(&candidate.path).map_err(unreadable)?;
-        opened.files = Box::new(metered::Kept::new(opened.files, &options.exclude));
         let format = match options.format {
             Some(format) => format,
-            None => detect(opened.files.as_ref(), &opened.name).map_err(unreadable)?,
+            None => detect(files, &opened.name)?,
         };
-        let main = format.main_files(opened.files.as_ref());
-        prove::prove(opened.files.as_ref(), format, &main).map_err(unreadable)?;
-        Ok(Self { candidate: candidate.clone(), mark, what: What::New { format, opened, main } })
+        let main = format.main_files(files);
+        prove::prove(files, format, &main).map_err(|e| unreadable(candidate, e))?;
+        let times = |path| if format == Format::WhatsApp && main.contains(path) { whatsapp::PASSES } else { 1 };
+        let bytes = files.list().iter().map(|f| f.bytes.saturating_mul(times(&f.path))).sum();
+        Ok(Self { candidate: candidate.clone(), mark, what: What::New { format, bytes } })
     }
 
     fn bytes_to_read(&self) -> u64 {
-        let What::New { format, opened, main } = &self.what else { return 0 };
-        let again = if *format == Format::WhatsApp { whatsapp::PASSES - 1 } else { 0 };
-        let files = opened.files.list().iter();
-        files.map(|f| if main.contains(&f.path) { f.bytes.saturating_mul(1 + again) } else { f.bytes }).sum()
+        if let What::New { bytes, .. } = self.what { bytes } else { 0 }
+    }
+}
+
+fn open(candidate: &Candidate, options: &ImportOptions) -> Result<Opened> {
+    let mut opened = open_path(&candidate.path).map_err(|e| unreadable(candidate, e))?;
+    opened.files = Box::new(metered::Kept::new(opened.files, &options.exclude));
+    Ok(opened)
+}
+
+fn unreadable(candidate: &Candidate, error: ImportError) -> Error {
+    match error {
+        ImportError::Io(source) => Error::io(&candidate.path, source),
+        other => Error::Import(other),
     }
 }
 
@@ -160,13 +165,14 @@ impl Run<'_> {
     fn source(&mut self, archive: &mut Archive, source: Prepared, report: &mut Report) -> Result<()> {
         self.work.check()?;
         let Prepared { candidate, mark, what } = source;
-        let (format, opened) = match what {
+        let format = match what {
             What::Known(known) => {
                 report.add(known);
                 return Ok(());
             }
-            What::New { format, opened, .. } => (format, opened),
+            What::New { format, .. } => format,
         };
+        let opened = open(&candidate, self.options)?;
         let files = Metered::new(opened.files.as_ref(), self.meter.clone());
         let read = self.read(archive, format, &files, &opened.name);
         // Stopped work looks like a failing sink, or like an export that ends early; it is neither.

@@ -173,6 +173,10 @@ fn the_same_again_brings_nothing_whether_read_or_not() {
     home.write("Family.txt", lines(0..61));
     let grown = home.import(&paths, &ImportOptions::default()).unwrap();
     assert_eq!(grown.sources.iter().map(|s| (s.messages_new, s.known)).collect::<Vec<_>>(), [(1, false), (0, true)]);
+    // Media that came beside a file belongs to it.
+    home.write("tg/photos/one.jpg", "jpeg");
+    assert!(!home.take(&paths[1]).sources[0].known);
+    assert!(home.take(&paths[1]).sources[0].known);
     let answers = Answers { me: Some("Ana".into()), ..Answers::default() };
     let told = home.import(&paths, &ImportOptions { answers, ..ImportOptions::default() }).unwrap();
     assert!(told.sources.iter().all(|s| !s.known && s.assumed.me.as_deref() == Some("Ana")));

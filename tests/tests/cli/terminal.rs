@@ -90,3 +90,20 @@ fn destructive_acts_ask_and_no_means_no() {
     let (exit, told) = play(&laptop.home, &["device", "revoke", "phone", "--no-input"], &[]);
     assert_eq!(exit, 17, "{told}");
 }
+
+#[test]
+fn an_import_asks_what_only_the_person_knows_and_no_message_steers_the_terminal() {
+    let site = Site::new();
+    let (laptop, _) = site.registered("laptop");
+    let export = site.dir.path().join("Family.txt");
+    let lines = (10..40).map(|i| format!("[03/05/2024, 08:{i}:00] Ana: line {i} \u{1b}]0;mine\u{7}\u{202e}\n"));
+    std::fs::write(&export, lines.collect::<String>()).unwrap();
+    let export = export.display().to_string();
+    let (exit, told) = play(&laptop.home, &["import", &export], &["dmy or mdy?=>mdy"]);
+    assert_eq!(exit, 0, "{told}");
+    assert!(told.contains("30 messages (30 new)"), "{told}");
+    let (exit, told) = play(&laptop.home, &["show", "Family", "-n", "2"], &[]);
+    assert_eq!(exit, 0, "{told}");
+    assert!(told.contains("2024-03-05 08:39  Ana  line 39 ]0;mine "), "{told:?}");
+    assert!(!told.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{told:?}");
+}

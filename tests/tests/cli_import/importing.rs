@@ -1,5 +1,8 @@
+use std::io::{BufRead as _, BufReader};
+use std::process::Command;
+
 use serde_json::json;
-use tests::cli::Site;
+use tests::cli::{Ended, Site};
 
 use crate::files::{family, lines, telegram, write, zip};
 
@@ -164,4 +167,22 @@ fn a_killed_import_is_completed_by_the_next() {
     assert_eq!(told["sources"][0]["messages"], 30_000);
     assert_eq!(laptop.listed().len(), 30_000);
     assert_eq!(laptop.json(&["import", &export, "--reread"])["sources"][0]["messages_new"], 0);
+}
+
+#[test]
+fn an_interrupted_import_keeps_what_it_has_and_goes_on() {
+    let site = Site::new();
+    let (laptop, _) = site.registered("laptop");
+    let export = write(site.dir.path().join("tg/result.json"), telegram(0..60_000));
+    let mut child = laptop.start(&["import", &export, "--progress", "json", "--json", "--progress-interval", "1s"]);
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    told.next().expect("it tells its progress").unwrap();
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let rest: Vec<String> = told.map(Result::unwrap).collect();
+    let ended = Ended::of(child);
+    assert_eq!((ended.exit, ended.stdout.as_str()), (130, ""), "{rest:?}");
+    assert!(rest.last().is_some_and(|line| line.contains("E_INTERRUPTED")), "{rest:?}");
+    let told = laptop.json(&["import", &export]);
+    assert_eq!((&told["sources"][0]["messages"], &told["sources"][0]["unchanged"]), (&60_000.into(), &false.into()));
+    assert_eq!(laptop.listed().len(), 60_000);
 }
