@@ -94,6 +94,16 @@ impl Site {
         machine
     }
 
+    /// A laptop that has backed up some messages, a phone that has restored them, and the kit.
+    pub fn laptop_and_phone(&self, messages: u64) -> (Machine, Machine, PathBuf) {
+        let (laptop, kit) = self.registered("laptop");
+        laptop.import(1, 0, messages, 0);
+        laptop.run(&["backup"]).succeeds();
+        let phone = self.joined("phone", &kit);
+        phone.run(&["restore"]).succeeds();
+        (laptop, phone, kit)
+    }
+
     /// Stops the service and starts it again at the same address.
     pub fn restart(&mut self) {
         let address = self.program.address;

@@ -8,6 +8,7 @@ use proto::wire::tree::Frontier;
 use super::contact::Opened;
 use super::flow::{Flow, save};
 use super::retry::with_retry;
+use crate::archive::Commit;
 use crate::error::{Error, Result};
 use crate::log::Accepted;
 use proto::wire::head::HeadClear;
@@ -69,12 +70,18 @@ impl Flow<'_> {
     }
 
     pub fn commit_page(&mut self, page: Vec<(Accepted, &[u8])>) -> Result<()> {
-        if page.is_empty() {
-            return Ok(());
-        }
-        let mut prepared = Vec::with_capacity(page.len());
-        for (accepted, body) in &page {
-            prepared.push(self.prepare(accepted, body)?);
+        if page.is_empty() { Ok(()) } else { self.commit_entries(&page, |_| Ok(())) }
+    }
+
+    /// Writes what follows from accepted entries, and what stands or falls with them.
+    pub fn commit_entries<B: AsRef<[u8]>>(
+        &mut self,
+        entries: &[(Accepted, B)],
+        also: impl FnOnce(&mut Commit<'_>) -> crate::archive::Result<()>,
+    ) -> Result<()> {
+        let mut prepared = Vec::with_capacity(entries.len());
+        for (accepted, body) in entries {
+            prepared.push(self.prepare(accepted, body.as_ref())?);
         }
         let (follower, agreed) = (&self.follower, self.agreed);
         let pulled = self.archive.commit(|c| {
@@ -82,6 +89,7 @@ impl Flow<'_> {
             for entry in &prepared {
                 pulled += entry.apply(c)?;
             }
+            also(c)?;
             save(c, follower, agreed)?;
             Ok(pulled)
         })?;

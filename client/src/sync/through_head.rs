@@ -10,7 +10,7 @@ use proto::wire::tree::{Frontier, verify_inclusion};
 
 use super::catalogue::read_catalogue;
 use super::contact::{Opened, frontier, hashes, odd};
-use super::flow::{Flow, save};
+use super::flow::Flow;
 use super::head::{HeadNote, OpenHead};
 use super::packs::ServicePacks;
 use super::retry::with_retry;
@@ -132,25 +132,12 @@ impl Flow<'_> {
         if self.follower.state().frontier.root() != opened.log.root() {
             return Err(Error::Fork);
         }
-        let mut prepared = Vec::with_capacity(entries.len());
-        for (accepted, body) in &entries {
-            prepared.push(self.prepare(accepted, body)?);
-        }
-        let (follower, agreed) = (&self.follower, self.agreed);
-        let pulled = self.archive.commit(|c| {
-            let mut pulled = 0;
-            for entry in &prepared {
-                pulled += entry.apply(c)?;
-            }
+        self.commit_entries(&entries, |c| {
             if let Some(head) = &head {
                 c.set_note(Note::Head, Some(&head.encode()))?;
             }
-            c.set_note(Note::Restore, None)?;
-            save(c, follower, agreed)?;
-            Ok(pulled)
-        })?;
-        self.pulled_events += pulled;
-        Ok(())
+            c.set_note(Note::Restore, None)
+        })
     }
 }
 

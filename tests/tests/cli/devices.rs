@@ -8,11 +8,7 @@ const NEW: &str = "four green kettles whistle";
 #[test]
 fn a_lost_device_is_put_out_and_keeps_only_what_it_had() {
     let site = Site::new();
-    let (laptop, kit) = site.registered("laptop");
-    laptop.import(1, 0, 10, 0);
-    laptop.run(&["backup"]).succeeds();
-    let phone = site.joined("phone", &kit);
-    phone.run(&["restore"]).succeeds();
+    let (laptop, phone, _) = site.laptop_and_phone(10);
     laptop.run(&["sync"]).succeeds();
     let names = |list: &serde_json::Value| -> Vec<String> {
         list["devices"].as_array().unwrap().iter().map(|d| format!("{} {}", d["name"], d["state"])).collect()
@@ -93,11 +89,7 @@ fn a_new_recovery_key_makes_the_old_kit_worthless() {
 #[test]
 fn logging_out_takes_everything_unless_it_is_to_be_kept() {
     let site = Site::new();
-    let (laptop, kit) = site.registered("laptop");
-    laptop.import(1, 0, 10, 0);
-    laptop.run(&["backup"]).succeeds();
-    let phone = site.joined("phone", &kit);
-    phone.run(&["restore"]).succeeds();
+    let (laptop, phone, kit) = site.laptop_and_phone(10);
     phone.run(&["logout", "--dry-run"]).succeeds();
     phone.run(&["logout", "--keep-archive"]).succeeds();
     phone.run(&["backup"]).fails(10, "E_NOT_SET_UP");

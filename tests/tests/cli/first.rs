@@ -46,11 +46,7 @@ fn the_passphrase_alone_gets_in_and_media_can_come_later() {
 #[test]
 fn two_machines_converge() {
     let site = Site::new();
-    let (laptop, kit) = site.registered("laptop");
-    laptop.import(1, 0, 20, 0);
-    laptop.run(&["backup"]).succeeds();
-    let phone = site.joined("phone", &kit);
-    phone.run(&["restore"]).succeeds();
+    let (laptop, phone, _) = site.laptop_and_phone(20);
     laptop.import(1, 20, 40, 0);
     phone.import(2, 0, 30, 5_000);
     let (one, two) = (laptop.start(&["backup", "--json"]), phone.start(&["backup", "--json"]));

@@ -33,7 +33,7 @@ async fn turns_and_races_lose_nothing_and_double_nothing() {
         let backup = device.backup().await;
         assert!(backup.created && !backup.disagreed, "turn {turn}: {backup:?}");
     }
-    model.holds_at(&world, &laptop.vault).await;
+    model.holds_at(&world, &laptop.vault, 0).await;
     for round in 0..rounds {
         // Half of what each has is the same: the same messages of the same chat.
         let from = 100_000 + round as u64 * 100;
@@ -52,7 +52,7 @@ async fn turns_and_races_lose_nothing_and_double_nothing() {
     model.holds(&laptop.archive);
     model.holds(&phone.archive);
     assert_eq!(laptop.archive.digest().unwrap().hash(), phone.archive.digest().unwrap().hash());
-    model.holds_at(&world, &laptop.vault).await;
+    model.holds_at(&world, &laptop.vault, 10 * rounds).await;
     for device in [&mut laptop, &mut phone] {
         let level = CheckLevel::Contents { percent: 100 };
         let checked = device.vault.check(&mut device.archive, level, &Work::quiet()).await.unwrap();
@@ -120,5 +120,5 @@ async fn who_loses_a_head_plans_again_on_the_one_that_won() {
     assert_eq!(phones, 0);
     phone.backup().await;
     laptop.backup().await;
-    model.holds_at(&world, &phone.vault).await;
+    model.holds_at(&world, &phone.vault, 0).await;
 }
