@@ -23,7 +23,8 @@ impl Archive {
         for (wrong, sql) in [
             (
                 "chats count their messages wrongly",
-                "SELECT count(*) FROM chats c WHERE messages <> (SELECT count(*) FROM messages m WHERE m.chat = c.n)",
+                "SELECT count(*) FROM chats c WHERE messages <> (SELECT count(*) FROM messages m WHERE m.chat = c.n) + \
+                 (SELECT coalesce(sum(waiting), 0) FROM stretches s WHERE s.chat = c.n)",
             ),
             (
                 "messages are neither indexed nor waiting for it",
@@ -31,6 +32,22 @@ impl Archive {
                  AND n NOT IN (SELECT rowid FROM words)",
             ),
             ("rows of no chat", "SELECT count(*) FROM rows WHERE chat NOT IN (SELECT n FROM chats)"),
+            ("stretches of no chat", "SELECT count(*) FROM stretches WHERE chat NOT IN (SELECT n FROM chats)"),
+            ("stretches without a frame", "SELECT count(*) FROM stretches WHERE n NOT IN (SELECT n FROM frames)"),
+            (
+                "stretches that meet another",
+                "SELECT count(*) FROM stretches a JOIN stretches b ON a.chat = b.chat AND a.first < b.first \
+                 WHERE b.first <= a.last",
+            ),
+            (
+                "rows inside a stretch's span",
+                "SELECT count(*) FROM stretches s WHERE EXISTS \
+                 (SELECT 1 FROM rows r WHERE r.chat = s.chat AND r.time BETWEEN s.first AND s.last)",
+            ),
+            (
+                "what a stretch adds to the digest, kept or missing at the wrong time",
+                "SELECT count(*) FROM stretches WHERE (state = 0) = (n IN (SELECT n FROM frame_lanes))",
+            ),
             (
                 "the log's value of a row that is not in the log",
                 "SELECT count(*) FROM rows WHERE arrival IS NULL AND (logged IS NOT NULL OR state = 0)",

@@ -10,8 +10,10 @@ use super::media::{self, Taken};
 use super::messages::{Messages, Tally};
 use super::parts::Parts;
 use super::rows::{Origin, RowKey, Rows, Stored};
+use super::stretch::{self, Gathered, Prepared};
 use crate::event::{Chat, Kind, Row, Target};
 use crate::ids::{ChatId, EventId};
+use crate::pack::BlockRow;
 
 /// Writes that become durable together. See [`Archive::commit`](super::Archive::commit).
 pub struct Commit<'t> {
@@ -21,6 +23,8 @@ pub struct Commit<'t> {
     messages: Messages<'t>,
     chats: HashMap<Chat, Entry>,
     touched: BTreeMap<ChatId, (Entry, BTreeSet<(i64, EventId)>)>,
+    /// Messages of dissolved stretches, which come into the table now and are not new.
+    known_already: BTreeMap<ChatId, u64>,
 }
 
 /// What became of a row.
@@ -41,7 +45,7 @@ impl<'t> Commit<'t> {
     pub(super) fn new(db: &'t Connection, parts: &'t Parts, media: &'t media::Store) -> Result<Self> {
         let rows = Rows::new(db, parts)?;
         let messages = Messages::new(db, parts, media)?;
-        Ok(Self { db, parts, rows, messages, chats: HashMap::new(), touched: BTreeMap::new() })
+        Ok(Self { db, parts, rows, messages, chats: HashMap::new(), touched: BTreeMap::new(), known_already: BTreeMap::new() })
     }
 
     /// Stores a row this device brings: read from an export, or an own act. It waits to be sent.
@@ -54,10 +58,49 @@ impl<'t> Commit<'t> {
         self.put(chat, row, Origin::Log(arrival))
     }
 
+    /// Stores rows in key order as a stretch, where nothing stands in its span; `arrival` is the log index of the record
+    /// that brings those that state none, absent where this device brings them. Answers false, and stores nothing, where
+    /// they have to be stored one by one.
+    pub(super) fn put_stretch(
+        &mut self,
+        chat: &Chat,
+        prepared: &Prepared,
+        keys: impl IntoIterator<Item = RowKey>,
+        arrival: Option<u64>,
+    ) -> Result<bool> {
+        let entry = self.chat(chat)?;
+        if !self.parts.rules.has_ids(&chat.source) || !self.rows.put_stretch(&entry, prepared, keys, arrival)? {
+            return Ok(false);
+        }
+        self.messages.refold_targets(&entry, &prepared.early)?;
+        Ok(true)
+    }
+
+    /// Stores a frame of a run as it came: its rows in key order, and the log index of the record that brought those
+    /// which state none.
+    pub fn apply_frame(&mut self, packed: Vec<u8>, rows: &[BlockRow], arrival: u64) -> Result<()> {
+        let Some(chat) = rows.first().map(|row| row.chat.clone()) else { return Ok(()) };
+        let gathered: Vec<Gathered> = rows.iter().map(Gathered::of).collect();
+        let bytes: usize = gathered.iter().map(|row| row.encoded.len()).sum();
+        if bytes >= stretch::BYTES_MIN
+            && self.parts.rules.has_ids(&chat.source)
+            && let Some(prepared) = stretch::prepare(self.parts, &chat, &gathered, Some(packed))
+            && self.put_stretch(&chat, &prepared, gathered.iter().map(|row| row.key), Some(arrival))?
+        {
+            return Ok(());
+        }
+        for row in rows {
+            let arrival = row.arrival.checked_sub(1).unwrap_or(arrival);
+            self.apply_row(&chat, &row.row, arrival)?;
+        }
+        Ok(())
+    }
+
     fn put(&mut self, chat: &Chat, row: &Row, origin: Origin) -> Result<Put> {
         let entry = self.chat(chat)?;
         let mut made = Vec::new();
         let (key, stored) = self.rows.put(&entry, row, origin, &mut made)?;
+        self.fold_dissolved();
         self.touch(&entry, &key, row, stored);
         let mut put = Put {
             key,
@@ -105,6 +148,16 @@ impl<'t> Commit<'t> {
         Ok(entry)
     }
 
+    /// Has the messages of dissolved stretches folded at the end.
+    pub(super) fn fold_dissolved(&mut self) {
+        for (entry, waiting, targets) in self.rows.take_unfolded() {
+            *self.known_already.entry(entry.id).or_default() += waiting.unsigned_abs();
+            for (time, target) in targets {
+                self.touch_target(&entry, time, target);
+            }
+        }
+    }
+
     fn touch(&mut self, chat: &Entry, key: &RowKey, row: &Row, stored: Stored) {
         let standing = row.target != Target::Own || row.kind.stands() || row.kind == Kind::VIEW;
         if standing && matches!(stored, Stored::New | Stored::Changed) {
@@ -124,7 +177,9 @@ impl<'t> Commit<'t> {
         let mut tallies = Vec::new();
         for (id, (chat, targets)) in std::mem::take(&mut self.touched) {
             if self.parts.rules.has_ids(&chat.chat.source) {
-                tallies.push((id, self.messages.refold_targets(&chat, &targets)?));
+                let mut tally = self.messages.refold_targets(&chat, &targets)?;
+                tally.added = tally.added.saturating_sub(self.known_already.remove(&id).unwrap_or(0));
+                tallies.push((id, tally));
             } else {
                 chats::set_dirty(self.db, chat.n, true)?;
             }

@@ -8,7 +8,9 @@ use std::io::Read;
 use super::chats;
 use super::error::{ArchiveError, Result};
 use super::media::{self, Taken};
-use super::{Archive, Tally};
+use super::rows::key_of;
+use super::stretch::{self, Gather, Gathered, Prepared};
+use super::{Archive, Commit, Tally};
 use crate::event::{Attachment, Chat, Kind, Presence, ROW_BYTES_MAX, Role, Row, TEXT_BYTES_MAX, Target, tag};
 use crate::ids::{ChatId, FileId};
 use crate::sources::{ChatInfo, FileTaken, ImportError, Sink};
@@ -16,6 +18,10 @@ use crate::sources::{ChatInfo, FileTaken, ImportError, Sink};
 /// Rows, and bytes of rows, of one transaction.
 const BATCH_ROWS: usize = 5_000;
 const BATCH_BYTES: usize = 8 << 20;
+/// Rows that gather to become stretches, all chats together.
+const GATHERED_BYTES_MAX: usize = 24 << 20;
+/// Fewer bytes of rows than this, an import is kept row by row: it then travels as records.
+const BULK_BYTES: usize = if cfg!(test) { 1 } else { 256 << 10 };
 /// Skipped items that are named; more are only counted.
 const SKIPPED_MAX: usize = 10_000;
 /// What of a text too long for its row stands in the row all the same.
@@ -25,7 +31,11 @@ const BEGINNING_BYTES_MAX: usize = 4 << 10;
 pub struct Import<'a> {
     archive: &'a mut Archive,
     batch: Vec<(usize, Row)>,
+    /// Stretches made ready, and their rows in case they have to be stored one by one.
+    stretches: Vec<(usize, Prepared, Vec<Gathered>)>,
     batch_bytes: usize,
+    gathered_bytes: usize,
+    row_bytes: usize,
     chats: Vec<Seen>,
     by_chat: HashMap<Chat, usize>,
     files: Vec<Taken>,
@@ -35,6 +45,7 @@ pub struct Import<'a> {
 }
 
 struct Seen {
+    gather: Gather,
     info: ChatInfo,
     announced: bool,
     last: Option<i64>,
@@ -77,7 +88,10 @@ impl Archive {
         Ok(Import {
             archive: self,
             batch: Vec::new(),
+            stretches: Vec::new(),
             batch_bytes: 0,
+            gathered_bytes: 0,
+            row_bytes: 0,
             chats: Vec::new(),
             by_chat: HashMap::new(),
             files: Vec::new(),
@@ -100,6 +114,12 @@ impl Archive {
 impl Import<'_> {
     /// Commits the rest, folds, and indexes.
     pub fn finish(mut self) -> Result<Imported> {
+        for i in 0..self.chats.len() {
+            self.take_gathered(i);
+            if self.batch.len() >= BATCH_ROWS || self.batch_bytes >= BATCH_BYTES {
+                self.flush()?;
+            }
+        }
         for i in 0..self.chats.len() {
             let Some(seen) = self.chats.get(i) else { continue };
             // Our own lines tell a title, not what kind of chat it is: a title that is known says nothing new then.
@@ -137,37 +157,85 @@ impl Import<'_> {
             versions_new: 0,
             refused: 0,
         };
-        self.chats.push(Seen { info: ChatInfo::default(), announced: false, last: None, count });
+        let gather = Gather::default();
+        self.chats.push(Seen { gather, info: ChatInfo::default(), announced: false, last: None, count });
         self.by_chat.insert(chat.clone(), self.chats.len() - 1);
         self.chats.len() - 1
     }
 
     fn add(&mut self, chat: &Chat, row: Row) -> Result<()> {
         let i = self.seen(chat);
-        let (row, bytes) = match self.fit(row)? {
+        let (row, encoded) = match self.fit(row)? {
             Ok(fitting) => fitting,
             Err(native) => {
                 self.skip(&native, "a message longer than 24 KiB without its text");
                 return Ok(());
             }
         };
-        if let Some(seen) = self.chats.get_mut(i) {
-            seen.count.rows += 1;
-            if row.kind.stands() {
-                seen.last = seen.last.max(Some(row.time));
-            }
+        let Some(seen) = self.chats.get_mut(i) else { return Ok(()) };
+        seen.count.rows += 1;
+        if row.kind.stands() {
+            seen.last = seen.last.max(Some(row.time));
         }
-        self.batch_bytes += bytes;
-        self.batch.push((i, row));
+        self.row_bytes += encoded.len();
+        if Gather::takes(&row) && self.archive.parts.rules.has_ids(&chat.source) {
+            let key = key_of(&self.archive.parts, chat, seen.count.id, &row);
+            self.gathered_bytes += encoded.len();
+            seen.gather.push(Gathered { key, arrival: 0, row, encoded });
+            if seen.gather.is_full() {
+                self.cut(i);
+            }
+            while self.gathered_bytes > GATHERED_BYTES_MAX {
+                let largest = (0..self.chats.len()).max_by_key(|i| self.chats.get(*i).map_or(0, |s| s.gather.bytes));
+                self.take_gathered(largest.unwrap_or(0));
+            }
+        } else {
+            self.batch_bytes += encoded.len();
+            self.batch.push((i, row));
+        }
         if self.batch.len() >= BATCH_ROWS || self.batch_bytes >= BATCH_BYTES {
             self.flush()?;
         }
         Ok(())
     }
 
+    /// Makes a stretch of what has gathered of a chat, and leaves the end that may still grow.
+    fn cut(&mut self, i: usize) {
+        let Some(seen) = self.chats.get_mut(i) else { return };
+        let before = seen.gather.bytes;
+        let rows = seen.gather.cut();
+        self.gathered_bytes -= before - seen.gather.bytes;
+        self.make_stretch(i, rows);
+    }
+
+    /// Takes all that has gathered of a chat: as a stretch where it is enough for one.
+    fn take_gathered(&mut self, i: usize) {
+        let Some(seen) = self.chats.get_mut(i) else { return };
+        self.gathered_bytes -= seen.gather.bytes;
+        let bytes = seen.gather.bytes;
+        let rows = seen.gather.take_all();
+        if bytes >= stretch::BYTES_MIN && self.row_bytes >= BULK_BYTES {
+            self.make_stretch(i, rows);
+        } else {
+            self.batch_bytes += bytes;
+            self.batch.extend(rows.into_iter().map(|row| (i, row.row)));
+        }
+    }
+
+    fn make_stretch(&mut self, i: usize, rows: Vec<Gathered>) {
+        let Some(seen) = self.chats.get(i) else { return };
+        match stretch::prepare(&self.archive.parts, &seen.count.chat, &rows, None) {
+            Some(prepared) => {
+                self.batch_bytes += prepared.bytes;
+                self.stretches.push((i, prepared, rows));
+            }
+            None => self.batch.extend(rows.into_iter().map(|row| (i, row.row))),
+        }
+    }
+
     /// Moves fields that are too long for a row into files of their own (DESIGN §6). A row that is too long even then
     /// comes back by its name.
-    fn fit(&mut self, mut row: Row) -> Result<Result<(Row, usize), String>> {
+    fn fit(&mut self, mut row: Row) -> Result<Result<(Row, Vec<u8>), String>> {
         let long = |row: &Row, tag| row.fields.get(tag).is_some_and(|v| v.len() > TEXT_BYTES_MAX);
         if long(&row, tag::BODY) {
             self.move_out(&mut row, tag::BODY, tag::LONG_BODY)?;
@@ -175,17 +243,17 @@ impl Import<'_> {
         if long(&row, tag::EXTRA) {
             self.move_out(&mut row, tag::EXTRA, tag::LONG_EXTRA)?;
         }
-        let mut bytes = row.encode().len();
+        let mut encoded = row.encode();
         for (short, long) in [(tag::EXTRA, tag::LONG_EXTRA), (tag::BODY, tag::LONG_BODY)] {
-            if bytes > ROW_BYTES_MAX && row.fields.get(short).is_some_and(|v| v.len() > BEGINNING_BYTES_MAX) {
+            if encoded.len() > ROW_BYTES_MAX && row.fields.get(short).is_some_and(|v| v.len() > BEGINNING_BYTES_MAX) {
                 self.move_out(&mut row, short, long)?;
-                bytes = row.encode().len();
+                encoded = row.encode();
             }
         }
-        if bytes > ROW_BYTES_MAX || row.native.len() > Row::NATIVE_BYTES_MAX {
+        if encoded.len() > ROW_BYTES_MAX || row.native.len() > Row::NATIVE_BYTES_MAX {
             return Ok(Err(row.native.chars().take(64).collect()));
         }
-        Ok(Ok((row, bytes)))
+        Ok(Ok((row, encoded)))
     }
 
     fn move_out(&mut self, row: &mut Row, short: u16, long: u16) -> Result<()> {
@@ -228,6 +296,7 @@ impl Import<'_> {
 
     fn flush(&mut self) -> Result<()> {
         let mut batch = std::mem::take(&mut self.batch);
+        let stretches = std::mem::take(&mut self.stretches);
         self.batch_bytes = 0;
         // By chat and time, so that neighbours of the table are written together.
         batch.sort_by_key(|(chat, row)| (*chat, row.time));
@@ -242,14 +311,24 @@ impl Import<'_> {
                 commit.suggest_title(&seen.count.chat, title(seen), seen.info.shape)?;
                 seen.announced = true;
             }
-            for (i, row) in &batch {
+            for (i, prepared, rows) in &stretches {
                 let Some(seen) = chats.get_mut(*i) else { continue };
-                let put = commit.add_row(&seen.count.chat, row)?;
-                let count = &mut seen.count;
-                count.rows_new += u64::from(put.new);
-                count.rows_known += u64::from(!put.changed && !put.refused);
-                count.refused += u64::from(put.refused);
-                count.versions_new += put.versions + u64::from(put.new && row.kind == Kind::EDIT);
+                let keys = rows.iter().map(|row| row.key);
+                if commit.put_stretch(&seen.count.chat, prepared, keys, None)? {
+                    let count = &mut seen.count;
+                    count.rows_new += prepared.rows;
+                    count.versions_new += prepared.edits;
+                    count.messages_new += prepared.messages;
+                } else {
+                    for row in rows {
+                        seen.add_row(commit, &row.row)?;
+                    }
+                }
+            }
+            for (i, row) in &batch {
+                if let Some(seen) = chats.get_mut(*i) {
+                    seen.add_row(commit, row)?;
+                }
             }
             Ok(())
         })?;
@@ -263,6 +342,18 @@ impl Import<'_> {
         if !self.archive.trial {
             self.pending.clear();
         }
+        Ok(())
+    }
+}
+
+impl Seen {
+    fn add_row(&mut self, commit: &mut Commit<'_>, row: &Row) -> Result<()> {
+        let put = commit.add_row(&self.count.chat, row)?;
+        let count = &mut self.count;
+        count.rows_new += u64::from(put.new);
+        count.rows_known += u64::from(!put.changed && !put.refused);
+        count.refused += u64::from(put.refused);
+        count.versions_new += put.versions + u64::from(put.new && row.kind == Kind::EDIT);
         Ok(())
     }
 }

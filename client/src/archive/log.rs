@@ -252,15 +252,34 @@ impl Commit<'_> {
              WHERE state = ?1 AND state <> 0",
             params![counter.cast_signed(), rows::index(index), rows::SYNCED],
         )?;
+        self.accepted_stretches(counter, index)?;
         self.drop_own(counter)
+    }
+
+    fn accepted_stretches(&mut self, counter: u64, index: u64) -> Result<()> {
+        let mine = "SELECT n FROM stretches WHERE state = ?1 AND state <> 0";
+        let sql = format!("SELECT lanes FROM frame_lanes WHERE n IN ({mine})");
+        let mut carried = self.db.prepare(&sql)?;
+        let mut found = carried.query([counter.cast_signed()])?;
+        while let Some(row) = found.next()? {
+            self.rows.logged_stretch(&Digest::decode(row.get_ref(0)?.as_blob().unwrap_or_default())?);
+        }
+        self.db.execute(&format!("DELETE FROM frame_lanes WHERE n IN ({mine})"), [counter.cast_signed()])?;
+        self.db.execute(
+            "UPDATE stretches SET arrival = ?2, state = ?3 WHERE state = ?1 AND state <> 0",
+            params![counter.cast_signed(), rows::index(index), rows::SYNCED],
+        )?;
+        Ok(())
     }
 
     /// Takes an own record back that the log will never have: its rows wait again.
     pub fn take_back(&mut self, counter: u64) -> Result<()> {
-        self.db.execute(
-            "UPDATE rows SET state = ?2 WHERE state = ?1 AND state <> 0",
-            params![counter.cast_signed(), rows::UNSYNCED],
-        )?;
+        for table in ["rows", "stretches"] {
+            self.db.execute(
+                &format!("UPDATE {table} SET state = ?2 WHERE state = ?1 AND state <> 0"),
+                params![counter.cast_signed(), rows::UNSYNCED],
+            )?;
+        }
         self.drop_own(counter)
     }
 

@@ -10,6 +10,7 @@ use super::media;
 use super::parts::Parts;
 use super::record;
 use super::rows::long_file;
+use super::stretch::{self, Opened, Stretch};
 use super::words;
 use crate::event::{Row, tag};
 use crate::ids::EventId;
@@ -144,18 +145,45 @@ impl<'t> Messages<'t> {
         Ok(())
     }
 
+    /// Puts the messages of a stretch that waits into the tables.
+    pub fn settle_stretch(&mut self, chat: &Entry, stretch: Stretch) -> Result<()> {
+        let opened = Opened::new(self.db, self.parts, chat, stretch)?;
+        stretch::settled(self.db, &stretch)?;
+        let mut tally = Tally::default();
+        for target in opened.targets(self.parts, self.media, self.db) {
+            let target = target?;
+            // What has attachments, or a field that is a file, has been put there with the stretch.
+            let early = target.iter().any(|(_, row)| {
+                [tag::ATTACHMENTS, tag::LONG_BODY, tag::LONG_EXTRA].iter().any(|t| row.fields.get(*t).is_some())
+            });
+            let Some(message) = self.parts.rules.fold_target(&chat.chat, target) else { continue };
+            let known = if early { self.find(chat, &message.id)? } else { None };
+            self.store(chat, &message, known, &mut tally)?;
+        }
+        Ok(())
+    }
+
     fn target_rows(&mut self, chat: &Entry, time: i64, target: &EventId) -> Result<Vec<(EventId, Row)>> {
         let mut encoded: Vec<(EventId, Row)> = Vec::new();
         let (parts, media, db) = (self.parts, self.media, self.db);
         let mut found = self.target_rows.query(params![chat.n, time, target.0])?;
         while let Some(row) = found.next()? {
-            encoded.push((EventId(row.get(0)?), decode(parts, media, db, row.get_ref(1)?)?));
+            encoded.push((EventId(row.get(0)?), decode(parts, media, db, row.get_ref(1)?.as_blob().unwrap_or_default())?));
+        }
+        // Single rows and stretches never share a span of time.
+        if encoded.is_empty()
+            && let Some(stretch) = stretch::covering(db, chat.n, time)?
+        {
+            let opened = Opened::new(db, parts, chat, stretch)?;
+            for (key, value, _) in opened.rows().filter(|(key, ..)| (key.time, key.target) == (time, *target)) {
+                encoded.push((key.id, decode(parts, media, db, value)?));
+            }
         }
         Ok(encoded)
     }
 
     fn decode(&self, value: rusqlite::types::ValueRef<'_>) -> Result<Row> {
-        decode(self.parts, self.media, self.db, value)
+        decode(self.parts, self.media, self.db, value.as_blob().unwrap_or_default())
     }
 
     fn find(&mut self, chat: &Entry, id: &EventId) -> Result<Option<Found>> {
@@ -262,8 +290,8 @@ impl<'t> Messages<'t> {
 }
 
 /// Decodes a row as the fold shall see it: long fields put back where their files are here.
-fn decode(parts: &Parts, media: &media::Store, db: &Connection, value: rusqlite::types::ValueRef<'_>) -> Result<Row> {
-    let mut row = Row::decode(value.as_blob().unwrap_or_default())?;
+pub(super) fn decode(parts: &Parts, media: &media::Store, db: &Connection, value: &[u8]) -> Result<Row> {
+    let mut row = Row::decode(value)?;
     for (long, short) in [(tag::LONG_BODY, tag::BODY), (tag::LONG_EXTRA, tag::EXTRA)] {
         let Some(file) = long_file(parts, &row, long) else { continue };
         if let Some(whole) = media.read_text(db, &file)? {

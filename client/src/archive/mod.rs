@@ -24,6 +24,7 @@ mod rules;
 mod schema;
 mod search;
 mod stream;
+mod stretch;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -44,7 +45,7 @@ pub use rows::{RowKey, StoredRow};
 pub use rules::MergeRules;
 pub use search::{Filters, Has, Hit, Hits};
 pub use stream::ExportMessages;
-pub use tail::{BulkRun, Unsynced};
+pub use tail::{BulkRun, Unsynced, Waiting};
 
 use std::path::{Path, PathBuf};
 
@@ -66,6 +67,8 @@ pub struct Archive {
 
 /// How many messages are indexed in one transaction.
 const INDEX_BATCH: usize = 5_000;
+/// Up to so many messages are indexed as soon as they are here.
+const INDEX_AT_ONCE: u64 = if cfg!(test) { 50 } else { 20_000 };
 
 impl Archive {
     /// Makes a new archive in `dir`, sealed under `key`.
@@ -127,7 +130,8 @@ impl Archive {
         Ok((out, tallies))
     }
 
-    /// Folds what waits to be folded and fills the search index. Cheap when nothing waits.
+    /// Folds chats that wait to be folded as a whole, and brings the search index up to date while little waits for it;
+    /// more is left to [`index`](Self::index). Cheap when nothing waits.
     pub fn settle(&mut self) -> Result<Vec<(crate::event::Chat, Tally)>> {
         let mut tallies = Vec::new();
         for chat in chats::dirty(&self.db)? {
@@ -139,8 +143,20 @@ impl Archive {
             transaction.commit()?;
             tallies.push((chat.chat, tally));
         }
-        while !self.trial && self.fill_index(INDEX_BATCH)? {}
+        if !self.trial && self.unindexed()? <= INDEX_AT_ONCE {
+            self.index(|_| true)?;
+        }
         Ok(tallies)
+    }
+
+    /// Brings what search needs up to date. Everything can be read and sent before; a search says whether it saw all.
+    /// `told` hears how many messages are still to come, and stops it with false.
+    pub fn index(&mut self, mut told: impl FnMut(u64) -> bool) -> Result<()> {
+        let mut left = self.unindexed()?;
+        while told(left) && (self.settle_stretches(INDEX_BATCH)? || self.fill_index(INDEX_BATCH)?) {
+            left = left.saturating_sub(INDEX_BATCH as u64 / 2);
+        }
+        Ok(())
     }
 }
 

@@ -22,6 +22,8 @@ impl Commit<'_> {
         )?;
         let [own_delete, undelete] = [Kind::OWN_DELETE, Kind::UNDELETE].map(|k| i64::from(k.0));
         let (first, last) = (deletion.time.saturating_sub(APART_MS), deletion.time.saturating_add(APART_MS));
+        self.rows.dissolve_between(&entry, first, last)?;
+        self.fold_dissolved();
         let mut gone = 0;
         for EventId(id) in named(deletion) {
             gone += rows.execute(params![entry.n, first, last, id, own_delete, undelete])?;

@@ -1,11 +1,14 @@
 //! Reading for people: chats, pages of messages, one message, media.
 
+use std::collections::BTreeSet;
+
 use rusqlite::{Row as Found, params};
 
 use super::chats::{self, Entry};
 use super::error::{ArchiveError, Result};
 use super::media::MediaReader;
 use super::record::{self, Columns};
+use super::stretch::{self, Opened};
 use super::{Archive, media};
 use crate::event::{Attachment, Chat, Kind};
 use crate::ids::{ChatId, EventId, FileId};
@@ -97,8 +100,10 @@ impl Archive {
     pub fn chats(&self) -> Result<Vec<ChatSummary>> {
         let mut statement = self.db.prepare(
             "SELECT id, source, conversation, title, shape, messages, \
-             (SELECT min(time) FROM messages m WHERE m.chat = chats.n), \
-             (SELECT max(time) FROM messages m WHERE m.chat = chats.n) AS last \
+             (SELECT min(t) FROM (SELECT min(time) AS t FROM messages m WHERE m.chat = chats.n UNION ALL \
+               SELECT min(shown_first) FROM stretches s WHERE s.waiting > 0 AND s.chat = chats.n)), \
+             (SELECT max(t) FROM (SELECT max(time) AS t FROM messages m WHERE m.chat = chats.n UNION ALL \
+               SELECT max(shown_last) FROM stretches s WHERE s.waiting > 0 AND s.chat = chats.n)) AS last \
              FROM chats WHERE messages > 0 ORDER BY last DESC, id",
         )?;
         let found = statement.query_map([], |r| {
@@ -150,7 +155,60 @@ impl Archive {
         while let Some(row) = found.next()? {
             list.push(self.shown_in(chat, title.clone(), row)?);
         }
+        drop(found);
+        let waiting = self.waiting_side(chat, from, side, limit.unsigned_abs())?;
+        if !waiting.is_empty() {
+            for message in waiting {
+                list.push(self.show(message, chat.id, title.clone())?);
+            }
+            list.sort_by_key(|shown| Position::of(&shown.message));
+            // Those with attachments stand in the table as well.
+            list.dedup_by_key(|shown| shown.message.id);
+            if way == "DESC" {
+                list.reverse();
+            }
+            list.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        }
         Ok(list)
+    }
+
+    /// Messages of one side of a position that no table has yet, the nearest `limit` of them.
+    fn waiting_side(&self, chat: &Entry, from: Position, side: &str, limit: u64) -> Result<Vec<Message>> {
+        let forward = side.starts_with('>');
+        let inclusive = side.ends_with('=');
+        let mut list = Vec::new();
+        stretch::each_waiting(&self.db, chat.n, from.time, forward, |stretch| {
+            let opened = Opened::new(&self.db, &self.parts, chat, stretch)?;
+            let mut messages = opened.messages(&self.parts, &self.media, &self.db, chat)?;
+            messages.retain(|message| {
+                let at = Position::of(message);
+                if at == from { inclusive } else { (at > from) == forward }
+            });
+            list.extend(messages);
+            Ok((list.len() as u64) < limit)
+        })?;
+        Ok(list)
+    }
+
+    /// Hands out every message that no table has yet, chat by chat, until `take` answers false.
+    pub(super) fn each_waiting_message(
+        &self,
+        mut take: impl FnMut(&Entry, Message) -> Result<bool>,
+    ) -> Result<()> {
+        for chat in chats::in_key_order(&self.db)? {
+            let mut goes_on = true;
+            stretch::each_waiting(&self.db, chat.n, i64::MIN, true, |stretch| {
+                let opened = Opened::new(&self.db, &self.parts, &chat, stretch)?;
+                for message in opened.messages(&self.parts, &self.media, &self.db, &chat)? {
+                    goes_on = goes_on && take(&chat, message)?;
+                }
+                Ok(goes_on)
+            })?;
+            if !goes_on {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Finds the first message at or after a time: where a jump to a date lands.
@@ -182,7 +240,26 @@ impl Archive {
         while let Some(row) = found.next()? {
             list.push(self.shown(row)?);
         }
+        drop(found);
+        if self.has_waiting()? {
+            let known: BTreeSet<EventId> = list.iter().map(|shown| shown.message.id).collect();
+            self.each_waiting_message(|chat, message| {
+                let named = message.row_ids.iter().any(|id| id.hex().starts_with(&hex));
+                if named && !known.contains(&message.id) {
+                    list.push(self.show(message, chat.id, self.title(chat.n)?)?);
+                }
+                Ok(true)
+            })?;
+            list.sort_by_key(|shown| shown.message.id);
+            list.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        }
         Ok(list)
+    }
+
+    /// Whether there are messages that no table has yet.
+    pub(super) fn has_waiting(&self) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM stretches WHERE waiting > 0)";
+        Ok(self.db.query_row(sql, [], |r| r.get(0))?)
     }
 
     /// Finds a message by its public id or the id of any of its rows.
@@ -245,7 +322,8 @@ impl Archive {
             attachments_absent: one(absent)?,
             waiting: one(&format!("SELECT count(*) {waiting}"))?,
             waiting_bytes: one(&format!("SELECT coalesce(sum(bytes), 0) {waiting}"))?,
-            unsynced: one("SELECT count(*) FROM rows WHERE state <> 0")?,
+            unsynced: one("SELECT (SELECT count(*) FROM rows WHERE state <> 0) + \
+                           (SELECT coalesce(sum(rows), 0) FROM stretches WHERE state <> 0)")?,
         })
     }
 
@@ -266,10 +344,13 @@ impl Archive {
     }
 
     pub(super) fn shown_in(&self, chat: &Entry, chat_title: Option<String>, row: &Found<'_>) -> Result<Shown> {
-        let message = message(&chat.chat, row)?;
+        self.show(message(&chat.chat, row)?, chat.id, chat_title)
+    }
+
+    fn show(&self, message: Message, chat: ChatId, chat_title: Option<String>) -> Result<Shown> {
         let here = |a: &Attachment| self.file_of(a).map_or(Ok(false), |file| media::is_here(&self.db, &file));
         let present = message.attachments.iter().map(here).collect::<Result<_>>()?;
-        Ok(Shown { message, chat: chat.id, chat_title, present })
+        Ok(Shown { message, chat, chat_title, present })
     }
 }
 

@@ -8,8 +8,9 @@ use rusqlite::{Connection, OptionalExtension, Statement, params};
 use super::chats::Entry;
 use super::error::{ArchiveError, Result};
 use super::parts::Parts;
+use super::stretch::{self, Opened, Prepared, Spans};
 use crate::crypto::Digest;
-use crate::event::{Chat, Kind, ROW_BYTES_MAX, Row, Target, tag};
+use crate::event::{Chat, Kind, ROW_BYTES_MAX, Row, RowHead, Target, tag};
 use crate::ids::{ChatId, EventId, FileId};
 
 /// The place of a row in blocks and runs (`docs/format.md` §3.1).
@@ -74,6 +75,11 @@ pub(super) struct Rows<'t> {
     deletions: bool,
     /// What the rows of this transaction change in the digest of what the log holds.
     change: Option<Digest>,
+    /// Spans of stretches, and the one that was looked into last.
+    spans: Spans,
+    opened: Option<Opened>,
+    /// Stretches that were dissolved and whose messages waited: how many, and the targets to fold.
+    unfolded: Vec<(Entry, i64, Vec<(i64, EventId)>)>,
 }
 
 struct Known {
@@ -103,7 +109,97 @@ impl<'t> Rows<'t> {
             tombstone: db.prepare("SELECT purged FROM tombstones WHERE id = ?1")?,
             deletions: db.query_row("SELECT EXISTS (SELECT 1 FROM tombstones)", [], |r| r.get(0))?,
             change: None,
+            spans: Spans::default(),
+            opened: None,
+            unfolded: Vec::new(),
         })
+    }
+
+    /// Stores rows as a stretch; `arrival` is that of rows that state none, absent where the log has none of them yet.
+    /// Answers false, and stores nothing, where single rows or another stretch stand in its span, or a deletion names
+    /// one of its rows.
+    pub fn put_stretch(
+        &mut self,
+        chat: &Entry,
+        prepared: &Prepared,
+        keys: impl IntoIterator<Item = RowKey>,
+        arrival: Option<u64>,
+    ) -> Result<bool> {
+        if self.spans.meets(self.db, chat.n, prepared.first, prepared.last)? {
+            return Ok(false);
+        }
+        let single = "SELECT EXISTS (SELECT 1 FROM rows WHERE chat = ?1 AND time BETWEEN ?2 AND ?3)";
+        let span = params![chat.n, prepared.first, prepared.last];
+        if self.db.prepare(single)?.query_row(span, |r| r.get(0))? {
+            return Ok(false);
+        }
+        if self.deletions {
+            for key in keys {
+                if self.is_refused(&key, Origin::Here)? {
+                    return Ok(false);
+                }
+            }
+        }
+        let state = if arrival.is_some() { SYNCED } else { UNSYNCED };
+        let stretch = stretch::place(self.db, chat, prepared, arrival.map(index), state)?;
+        self.spans.add(&stretch);
+        if arrival.is_some() {
+            self.change.get_or_insert_default().combine(&prepared.lanes);
+        }
+        Ok(true)
+    }
+
+    /// Whether a stretch has exactly this row; one that says otherwise, or should hold it, is dissolved.
+    fn is_in_stretch(&mut self, chat: &Entry, key: &RowKey, value: &[u8], origin: Origin) -> Result<bool> {
+        let Some(n) = self.spans.covering(self.db, chat.n, key.time)? else { return Ok(false) };
+        if self.opened.as_ref().is_none_or(|opened| opened.stretch.n != n) {
+            let stretch = stretch::covering(self.db, chat.n, key.time)?;
+            let stretch = stretch.ok_or_else(|| ArchiveError::Damaged("a stretch is missing".into()))?;
+            self.opened = Some(Opened::new(self.db, self.parts, chat, stretch)?);
+        }
+        let Some(opened) = &self.opened else { return Ok(false) };
+        let known = opened.find(key).is_some_and(|(known, arrival)| {
+            known == value
+                && match origin {
+                    Origin::Here => true,
+                    Origin::Log(at) => opened.stretch.state == SYNCED && arrival.is_some_and(|a| a <= index(at)),
+                }
+        });
+        if !known && let Some(opened) = self.opened.take() {
+            self.dissolve(chat, &opened)?;
+        }
+        Ok(known)
+    }
+
+    fn dissolve(&mut self, chat: &Entry, opened: &Opened) -> Result<()> {
+        self.spans.remove(&opened.stretch);
+        let targets = stretch::dissolve(self.db, &mut self.insert, opened)?;
+        if opened.stretch.waiting > 0 {
+            self.unfolded.push((chat.clone(), opened.stretch.waiting, targets));
+        }
+        Ok(())
+    }
+
+    /// Dissolves every stretch that has rows between two times.
+    pub fn dissolve_between(&mut self, chat: &Entry, first: i64, last: i64) -> Result<()> {
+        while self.spans.meets(self.db, chat.n, first, last)? {
+            let Some(stretch) = stretch::before(self.db, chat.n, last)? else {
+                return Err(ArchiveError::Damaged("a stretch is missing".into()));
+            };
+            self.opened = None;
+            self.dissolve(chat, &Opened::new(self.db, self.parts, chat, stretch)?)?;
+        }
+        Ok(())
+    }
+
+    /// Stretches dissolved since this was last asked whose messages waited: how many, and all targets.
+    pub fn take_unfolded(&mut self) -> Vec<(Entry, i64, Vec<(i64, EventId)>)> {
+        std::mem::take(&mut self.unfolded)
+    }
+
+    /// Takes note that the log now holds what a stretch adds.
+    pub fn logged_stretch(&mut self, lanes: &Digest) {
+        self.change.get_or_insert_default().combine(lanes);
     }
 
     /// Stores a row, joining it with what is known of its key. Version rows that the join makes are added to `made`;
@@ -122,6 +218,9 @@ impl<'t> Rows<'t> {
         let key = key_of(self.parts, &chat.chat, chat.id, row);
         if self.deletions && self.is_refused(&key, origin)? {
             return Ok((key, Stored::Refused));
+        }
+        if self.is_in_stretch(chat, &key, &value, origin)? {
+            return Ok((key, Stored::Known));
         }
         let (arrival, state) = match origin {
             Origin::Here => (None, UNSYNCED),
@@ -304,7 +403,13 @@ fn act_at(row: &Row) -> i64 {
 
 /// The key of a row; the id is the same on every device.
 pub(super) fn key_of(parts: &Parts, chat: &Chat, chat_id: ChatId, row: &Row) -> RowKey {
-    let id = parts.ids.event(chat, row.kind.id_class(), &row.native);
+    let Row { kind, time, target, native, .. } = row;
+    key_of_head(parts, chat, chat_id, &RowHead { kind: *kind, time: *time, target: *target, native })
+}
+
+/// As [`key_of`], of a row that is not decoded.
+pub(super) fn key_of_head(parts: &Parts, chat: &Chat, chat_id: ChatId, row: &RowHead<'_>) -> RowKey {
+    let id = parts.ids.event(chat, row.kind.id_class(), row.native);
     let target = match row.target {
         Target::Own => id,
         Target::Event(target) => target,

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::error::{ArchiveError, Result};
 
 /// Raised with every change of the tables; an archive of a higher number is refused.
-pub(super) const SCHEMA: i64 = 1;
+pub(super) const SCHEMA: i64 = 2;
 
 /// How long a writer waits for another one before it reports `Busy`.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -87,7 +87,8 @@ fn check(db: &Connection) -> Result<()> {
 
 /// Every table. Ids are 32-byte blobs, times ms since 1970.
 ///
-/// `rows` is the truth; `messages`, `attachments`, `also` and `words` follow from it and can be made again.
+/// `rows` and `stretches` are the truth; `messages`, `attachments`, `also` and `words` follow from them and can be made
+/// again. What is small and changes stands apart from what is long and does not, since a changed row is written whole.
 const TABLES: &str = "
 CREATE TABLE chats (
     n INTEGER PRIMARY KEY,
@@ -113,6 +114,25 @@ CREATE TABLE rows (
     PRIMARY KEY (chat, time, target, kind, id)
 ) WITHOUT ROWID;
 CREATE INDEX rows_open ON rows (state, chat, time, target, kind, id) WHERE state <> 0;
+CREATE TABLE stretches (
+    n INTEGER PRIMARY KEY,
+    chat INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    arrival INTEGER,
+    state INTEGER NOT NULL,
+    waiting INTEGER NOT NULL,
+    shown_first INTEGER,
+    shown_last INTEGER,
+    text_bytes INTEGER NOT NULL
+);
+CREATE UNIQUE INDEX stretches_span ON stretches (chat, first);
+CREATE INDEX stretches_open ON stretches (state, last) WHERE state <> 0;
+CREATE INDEX stretches_waiting ON stretches (chat, first) WHERE waiting > 0;
+CREATE TABLE frames (n INTEGER PRIMARY KEY, frame BLOB NOT NULL);
+CREATE TABLE frame_lanes (n INTEGER PRIMARY KEY, lanes BLOB NOT NULL);
 CREATE TABLE tombstones (id BLOB PRIMARY KEY, purged INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE long_fields (
     file BLOB NOT NULL, chat INTEGER NOT NULL, time INTEGER NOT NULL, target BLOB NOT NULL,

@@ -3,10 +3,10 @@
 use rusqlite::types::Value;
 use rusqlite::{TransactionBehavior, params, params_from_iter};
 
-use super::messages::first_number;
+use super::messages::{Messages, first_number};
 use super::read::{COLUMNS, Shown};
 use super::record::flag;
-use super::{Archive, Query, Result, chats, words};
+use super::{Archive, Query, Result, chats, stretch, words};
 use crate::ids::ChatId;
 
 /// What a search is narrowed to.
@@ -79,7 +79,8 @@ impl Archive {
 
     /// Whether every message is in the index.
     pub fn index_complete(&self) -> Result<bool> {
-        let sql = "SELECT NOT EXISTS (SELECT 1 FROM unindexed) AND NOT EXISTS (SELECT 1 FROM chats WHERE dirty = 1)";
+        let sql = "SELECT NOT EXISTS (SELECT 1 FROM unindexed) AND NOT EXISTS (SELECT 1 FROM chats WHERE dirty = 1) \
+                   AND NOT EXISTS (SELECT 1 FROM stretches WHERE waiting > 0)";
         Ok(self.db.query_row(sql, [], |r| r.get(0))?)
     }
 
@@ -128,6 +129,41 @@ impl Archive {
         }
         let condition = if all.is_empty() { String::new() } else { format!(" WHERE {}", all.join(" AND ")) };
         Ok(Some(Plan { from: format!("{tables}{condition}"), values }))
+    }
+
+    /// How many messages wait to be indexed.
+    pub(super) fn unindexed(&self) -> Result<u64> {
+        let sql = "SELECT (SELECT count(*) FROM unindexed) + \
+                   (SELECT coalesce(sum(waiting), 0) FROM stretches WHERE waiting > 0)";
+        Ok(self.db.query_row(sql, [], |r| r.get::<_, i64>(0))?.cast_unsigned())
+    }
+
+    /// Puts about `limit` messages of stretches into the tables in one transaction; answers whether there were any.
+    pub(super) fn settle_stretches(&mut self, limit: usize) -> Result<bool> {
+        let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut any = false;
+        {
+            let sql = format!(
+                "SELECT {} FROM stretches WHERE waiting > 0 ORDER BY chat, first LIMIT 1000",
+                stretch::COLUMNS
+            );
+            let mut statement = transaction.prepare(&sql)?;
+            let waiting = statement.query_map([], stretch::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
+            let mut messages = Messages::new(&transaction, &self.parts, &self.media)?;
+            let mut left = i64::try_from(limit).unwrap_or(i64::MAX);
+            for stretch in waiting {
+                let chat = chats::by_number(&transaction, stretch.chat)?;
+                messages.settle_stretch(&chat, stretch)?;
+                any = true;
+                left -= stretch.waiting;
+                if left <= 0 {
+                    break;
+                }
+            }
+            messages.finish()?;
+        }
+        transaction.commit()?;
+        Ok(any)
     }
 
     /// Indexes up to `limit` messages in one transaction; answers whether there were any. Ascending numbers are what

@@ -1,6 +1,6 @@
 //! Going through many rows or messages in bounded memory.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use rusqlite::{ToSql, params};
 
@@ -8,6 +8,7 @@ use super::chats::{self, Entry};
 use super::error::Result;
 use super::read::{Anchor, Position};
 use super::rows::{self, StoredRow};
+use super::stretch::{self, Opened, Stretch};
 use super::{Archive, record};
 use crate::event::{Chat, Kind};
 use crate::ids::ChatId;
@@ -34,7 +35,11 @@ impl Archive {
     ) -> Result<()> {
         let select = if logged { SELECT_LOGGED } else { SELECT };
         for chat in self.chosen(of)? {
-            if !self.rows(&chat, &format!("{select} {ORDER}"), params![chat.n], &mut take)? {
+            let mut stretches = self.stretches(&chat, i64::MIN)?;
+            if logged {
+                stretches.retain(|stretch| stretch.state == rows::SYNCED);
+            }
+            if !self.all_rows(&chat, &format!("{select} {ORDER}"), params![chat.n], stretches, &mut take)? {
                 break;
             }
         }
@@ -47,11 +52,17 @@ impl Archive {
         let Some(chat) = chats::by_id(&self.db, chat)? else { return Ok(()) };
         let import = i64::from(Kind::IMPORT.0);
         let sql = format!("{SELECT_LOGGED} AND (time >= ?2 OR (time = 0 AND kind = ?3)) {ORDER}");
-        self.rows(&chat, &sql, params![chat.n, time, import], &mut take)?;
+        let mut stretches = self.stretches(&chat, time)?;
+        stretches.retain(|stretch| stretch.state == rows::SYNCED);
+        let mut later = |row: StoredRow| {
+            let import = row.key.time == 0 && row.key.kind == Kind::IMPORT;
+            if row.key.time >= time || import { take(row) } else { Ok(true) }
+        };
+        self.all_rows(&chat, &sql, params![chat.n, time, import], stretches, &mut later)?;
         Ok(())
     }
 
-    /// Lists rows that wait to be sent and are in no record yet, in key order.
+    /// Lists single rows that wait to be sent and are in no record yet, in key order.
     pub fn unsynced(&self, limit: usize) -> Result<Vec<StoredRow>> {
         let sql = format!("{SELECT} AND state = -1 AND state <> 0 {ORDER} LIMIT ?2");
         let mut list = Vec::new();
@@ -72,11 +83,19 @@ impl Archive {
     /// Chats with rows that wait, by id; the index is asked chat by chat instead of being read through.
     pub(super) fn unsynced_chats(&self) -> Result<Vec<Entry>> {
         let mut next = self.db.prepare("SELECT min(chat) FROM rows WHERE state = -1 AND state <> 0 AND chat > ?1")?;
-        let mut list = Vec::new();
+        let mut numbers = BTreeSet::new();
         let mut last = i64::MIN;
         while let Some(n) = next.query_row([last], |r| r.get::<_, Option<i64>>(0))? {
-            list.push(chats::by_number(&self.db, n)?);
+            numbers.insert(n);
             last = n;
+        }
+        let mut bulk = self.db.prepare("SELECT DISTINCT chat FROM stretches WHERE state = -1 AND state <> 0")?;
+        for n in bulk.query_map([], |r| r.get(0))? {
+            numbers.insert(n?);
+        }
+        let mut list = Vec::with_capacity(numbers.len());
+        for n in numbers {
+            list.push(chats::by_number(&self.db, n)?);
         }
         list.sort_by_key(|chat| chat.id);
         Ok(list)
@@ -129,6 +148,54 @@ impl Archive {
         let mut found = statement.query(values)?;
         while let Some(row) = found.next()? {
             if !take(rows::read(chat, row)?)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+impl Archive {
+    /// The stretches of a chat that reach to a time or beyond it, by time.
+    fn stretches(&self, chat: &Entry, time: i64) -> Result<Vec<Stretch>> {
+        let sql =
+            format!("SELECT {} FROM stretches WHERE chat = ?1 AND last >= ?2 ORDER BY first", stretch::COLUMNS);
+        let mut statement = self.db.prepare(&sql)?;
+        let found = statement.query_map(params![chat.n, time], stretch::read)?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Hands out single rows, as [`rows`](Self::rows) does, and those of stretches, together in key order.
+    fn all_rows(
+        &self,
+        chat: &Entry,
+        sql: &str,
+        values: &[&dyn ToSql],
+        stretches: Vec<Stretch>,
+        take: &mut dyn FnMut(StoredRow) -> Result<bool>,
+    ) -> Result<bool> {
+        let mut stretches = stretches.into_iter().peekable();
+        let give = |stretch: Stretch, take: &mut dyn FnMut(StoredRow) -> Result<bool>| -> Result<bool> {
+            for row in Opened::new(&self.db, &self.parts, chat, stretch)?.stored(chat) {
+                if !take(row)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        };
+        let goes_on = self.rows(chat, sql, values, &mut |row| {
+            while let Some(stretch) = stretches.next_if(|stretch| stretch.first < row.key.time) {
+                if !give(stretch, take)? {
+                    return Ok(false);
+                }
+            }
+            take(row)
+        })?;
+        if !goes_on {
+            return Ok(false);
+        }
+        for stretch in stretches {
+            if !give(stretch, take)? {
                 return Ok(false);
             }
         }
@@ -189,11 +256,20 @@ impl Archive {
              SELECT m.id FROM also a JOIN messages m ON m.n = a.n WHERE a.prefix = ?1 AND a.id = ?2 LIMIT 1",
         )?;
         let mut list = Vec::new();
+        let mut left = BTreeSet::new();
         for id in ids {
             let mut found = find.query(params![record::prefix(id), id.0])?;
             if let Some(row) = found.next()? {
                 list.push((*id, crate::ids::EventId(row.get(0)?)));
+            } else {
+                left.insert(*id);
             }
+        }
+        if !left.is_empty() {
+            self.each_waiting_message(|_, message| {
+                list.extend(message.row_ids.iter().filter(|id| left.contains(id)).map(|id| (*id, message.id)));
+                Ok(true)
+            })?;
         }
         Ok(list)
     }

@@ -6,7 +6,7 @@ use rusqlite::params;
 use super::error::Result;
 use super::log::OwnRecord;
 use super::rows::StoredRow;
-use super::{Archive, Commit, chats, rows};
+use super::{Archive, Commit, chats, rows, stretch};
 use crate::ids::PackId;
 
 /// Rows that wait to be sent, by day of their time.
@@ -16,6 +16,13 @@ pub struct Unsynced {
     pub day: i64,
     pub rows: u64,
     pub bytes: u64,
+}
+
+/// What waits to be sent in bulk.
+pub enum Waiting {
+    Row(Box<StoredRow>),
+    /// A packed frame of one chat's rows, none of which is in the log.
+    Frame(Vec<u8>),
 }
 
 /// A run sealed from rows that wait, not yet pinned by a record.
@@ -38,8 +45,10 @@ impl Archive {
     /// Counts the rows that wait by day, oldest first. Times far off are counted with the days they claim.
     pub fn unsynced_days(&self) -> Result<Vec<Unsynced>> {
         let mut statement = self.db.prepare(
-            "SELECT (time - ((time % ?1) + ?1) % ?1) / ?1 AS day, count(*), sum(length(value)) FROM rows \
-             WHERE state = -1 AND state <> 0 GROUP BY day ORDER BY day",
+            "SELECT (time - ((time % ?1) + ?1) % ?1) / ?1 AS day, sum(rows), sum(bytes) FROM ( \
+               SELECT time, 1 AS rows, length(value) AS bytes FROM rows WHERE state = -1 AND state <> 0 UNION ALL \
+               SELECT last, rows, bytes FROM stretches WHERE state = -1 AND state <> 0 \
+             ) GROUP BY day ORDER BY day",
         )?;
         let found = statement.query_map([DAY_MS], |r| {
             let (rows, bytes): (i64, i64) = (r.get(1)?, r.get(2)?);
@@ -48,19 +57,42 @@ impl Archive {
         Ok(found.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Hands out the rows that wait and whose time lies in a slice, in key order.
-    pub fn each_unsynced(&self, slice: (i64, i64), mut take: impl FnMut(StoredRow) -> Result<()>) -> Result<()> {
-        let mut statement = self.db.prepare(
+    /// Hands out what waits in a slice, in key order: single rows whose time lies in it, and frames of rows the last of
+    /// which does.
+    pub fn each_unsynced(&self, slice: (i64, i64), mut take: impl FnMut(Waiting) -> Result<()>) -> Result<()> {
+        let mut single = self.db.prepare(
             "SELECT time, target, kind, id, value, arrival FROM rows \
              WHERE state = -1 AND state <> 0 AND chat = ?1 AND time BETWEEN ?2 AND ?3 ORDER BY time, target, kind, id",
         )?;
+        let mut stretches = self.db.prepare(&format!(
+            "SELECT {} FROM stretches WHERE state = -1 AND state <> 0 AND chat = ?1 AND last BETWEEN ?2 AND ?3 \
+             ORDER BY first",
+            stretch::COLUMNS
+        ))?;
         for chat in self.unsynced_chats()? {
-            let mut found = statement.query(params![chat.n, slice.0, slice.1])?;
-            while let Some(row) = found.next()? {
-                take(rows::read(&chat, row)?)?;
+            let span = params![chat.n, slice.0, slice.1];
+            let found = stretches.query_map(span, stretch::read)?;
+            let mut frames = found.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().peekable();
+            let mut found = single.query(span)?;
+            loop {
+                let row = found.next()?.map(|row| rows::read(&chat, row)).transpose()?;
+                let time = row.as_ref().map_or(i64::MAX, |row| row.key.time);
+                while let Some(stretch) = frames.next_if(|stretch| row.is_none() || stretch.first < time) {
+                    take(Waiting::Frame(stretch::frame(&self.db, stretch.n)?))?;
+                }
+                match row {
+                    Some(row) => take(Waiting::Row(Box::new(row)))?,
+                    None => break,
+                }
             }
         }
         Ok(())
+    }
+
+    /// Whether whole frames of rows wait.
+    pub fn has_unsynced_frames(&self) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM stretches WHERE state = -1 AND state <> 0)";
+        Ok(self.db.query_row(sql, [], |r| r.get(0))?)
     }
 
     /// Runs sealed ahead, in the order they were made.
@@ -148,6 +180,10 @@ impl Commit<'_> {
             for chat in &chats {
                 mark.execute(params![first, last, own.counter.cast_signed(), chat.n])?;
             }
+            self.db.execute(
+                "UPDATE stretches SET state = ?3 WHERE state = -1 AND state <> 0 AND last BETWEEN ?1 AND ?2",
+                params![first, last, own.counter.cast_signed()],
+            )?;
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Compression: one zstd frame that states its content's size, and only where it pays.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 
 use proto::wire::bytes::Malformed;
 use zstd::zstd_safe;
@@ -51,10 +52,19 @@ fn pays(plain: &[u8], packed: &[u8]) -> bool {
     packed.len() < plain.len() - plain.len() / 16
 }
 
+thread_local! {
+    // Making zstd's tables costs as much as packing a frame of 32 KiB, so each thread keeps its own.
+    static PACKER: RefCell<zstd::bulk::Compressor<'static>> =
+        RefCell::new(zstd::bulk::Compressor::new(LEVEL).expect("the level is one zstd has"));
+    static UNPACKER: RefCell<zstd::bulk::Decompressor<'static>> =
+        RefCell::new(zstd::bulk::Decompressor::new().expect("no dictionary that could be refused"));
+}
+
 /// Packs into one zstd frame with its content size.
 pub(crate) fn pack_frame(content: &[u8]) -> Vec<u8> {
-    zstd::bulk::compress(content, LEVEL)
-        .expect("the level is one zstd has, and its output is given all the room it needs")
+    PACKER
+        .with_borrow_mut(|packer| packer.compress(content))
+        .expect("the output is given all the room it needs")
 }
 
 /// Unpacks exactly one frame. Its stated size is held to `bytes_max` before memory is taken, and must come true.
@@ -68,7 +78,8 @@ pub(crate) fn unpack_frame(frame: &[u8], bytes_max: usize) -> Result<Vec<u8>, Ma
     if stated == 0 || zstd_safe::find_frame_compressed_size(frame) != Ok(frame.len()) {
         return Err(Malformed::NotCanonical);
     }
-    let content = zstd::bulk::decompress(frame, stated).map_err(|_| Malformed::NotCanonical)?;
+    let content = UNPACKER.with_borrow_mut(|unpacker| unpacker.decompress(frame, stated));
+    let content = content.map_err(|_| Malformed::NotCanonical)?;
     if content.len() == stated { Ok(content) } else { Err(Malformed::NotCanonical) }
 }
 

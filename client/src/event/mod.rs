@@ -12,5 +12,5 @@ mod values;
 pub use fields::{Fields, tag};
 pub use key::RowKey;
 pub use kind::Kind;
-pub use row::{Chat, ROW_BYTES_MAX, Row, TEXT_BYTES_MAX, Target};
+pub use row::{Chat, ROW_BYTES_MAX, Row, RowHead, TEXT_BYTES_MAX, Target};
 pub use values::{Attachment, Party, Precision, Presence, Range, Reply, Role, Stamp, ZoneSource};

@@ -94,6 +94,27 @@ impl Row {
 
     /// Decodes exactly one row.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
+        let (RowHead { kind, time, target, native }, mut r) = RowHead::split(bytes)?;
+        let fields = Fields::decode(&mut r, ROW_BYTES_MAX)?;
+        Ok(Self { kind, time, target, native: native.to_owned(), fields })
+    }
+}
+
+/// What of an encoded row makes its key; its fields are not looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RowHead<'a> {
+    pub kind: Kind,
+    pub time: i64,
+    pub target: Target,
+    pub native: &'a str,
+}
+
+impl<'a> RowHead<'a> {
+    pub fn decode(bytes: &'a [u8]) -> Result<Self> {
+        Ok(Self::split(bytes)?.0)
+    }
+
+    fn split(bytes: &'a [u8]) -> Result<(Self, Reader<'a>)> {
         if bytes.len() > ROW_BYTES_MAX {
             return Err(Malformed::TooLong);
         }
@@ -105,9 +126,8 @@ impl Row {
             1 => Target::Event(EventId(r.array()?)),
             _ => return Err(Malformed::Unknown),
         };
-        let native = r.text(Self::NATIVE_BYTES_MAX)?.to_owned();
-        let fields = Fields::decode(&mut r, ROW_BYTES_MAX)?;
-        Ok(Self { kind, time, target, native, fields })
+        let native = r.text(Row::NATIVE_BYTES_MAX)?;
+        Ok((Self { kind, time, target, native }, r))
     }
 }
 

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use proto::wire::bytes::Writer;
 
+use super::block_rows::check_frame;
+use super::frame::{FrameBuilder, PackedFrame};
 use super::{BlockRow, ChatFilter, PackError};
-use crate::chunk::pack_frame;
 use crate::event::{Chat, ROW_BYTES_MAX, Row, RowKey};
 
 /// A block is closed when its frames, unpacked, reach this. The last row may overhang.
@@ -16,13 +17,15 @@ pub const BLOCK_BYTES_FULL: usize = 32 << 10;
 /// A block's frames, unpacked and taken together, are never longer.
 pub const BLOCK_BYTES_MAX: usize = 64 << 10;
 
+/// What a frame writes before a row and a chat's names, at most.
+const ROW_HEAD_MAX: usize = 32;
+
 /// Fills one block after another.
 #[derive(Default)]
 pub struct BlockBuilder {
     frames: Vec<Vec<u8>>,
-    /// Plaintext of the frame being filled, and its chat.
-    open: Vec<u8>,
-    chat: Option<Arc<Chat>>,
+    /// The frame being filled, and its chat.
+    open: Option<(Arc<Chat>, FrameBuilder)>,
     /// Unpacked length of the frames already closed.
     unpacked: usize,
     last: Option<RowKey>,
@@ -60,8 +63,16 @@ impl BlockBuilder {
         self.unpacked_bytes() >= BLOCK_BYTES_FULL
     }
 
+    /// Whether a row belongs into this block: while it is not full, and behind that while rows of one time go on and
+    /// find room, so that readers can keep a frame as it is.
+    pub fn takes(&self, row: &BlockRow) -> bool {
+        let goes_on = |last: RowKey| (last.chat, last.time) == (row.key.chat, row.key.time);
+        !self.is_full()
+            || (self.last.is_some_and(goes_on) && self.unpacked_bytes() + ROW_BYTES_MAX + ROW_HEAD_MAX <= BLOCK_BYTES_MAX)
+    }
+
     pub fn unpacked_bytes(&self) -> usize {
-        self.unpacked + self.open.len()
+        self.unpacked + self.open.as_ref().map_or(0, |(_, frame)| frame.bytes())
     }
 
     /// Adds a row, which must sort behind the last one.
@@ -74,20 +85,48 @@ impl BlockBuilder {
             || row.row.native.len() > Row::NATIVE_BYTES_MAX
             || row.chat.source.len() > Chat::SOURCE_BYTES_MAX
             || row.chat.conversation.len() > Chat::CONVERSATION_BYTES_MAX;
-        if too_long || self.is_full() {
+        if too_long || !self.takes(row) {
             return Err(PackError::TooLong);
         }
-        if self.chat.as_ref() != Some(&row.chat) {
+        if self.open.as_ref().is_none_or(|(chat, _)| *chat != row.chat) {
             self.close_frame();
-            let mut w = Writer::new();
-            row.chat.encode(&mut w);
-            self.open = w.finish();
-            self.chat = Some(row.chat.clone());
         }
-        let tail = Writer::new().uvarint(row.arrival).prefixed(&encoded).finish();
-        self.open.extend_from_slice(&tail);
+        let (_, frame) = self.open.get_or_insert_with(|| (row.chat.clone(), FrameBuilder::new(&row.chat)));
+        frame.push(row.arrival, &encoded);
         self.last = Some(row.key);
-        self.facts.count(row, &encoded);
+        self.facts.count(row);
+        Ok(())
+    }
+
+    /// Whether a frame finds room: it fits, and the block has none of its chat yet.
+    pub fn has_room(&self, frame: &PackedFrame) -> bool {
+        self.is_empty()
+            || (!self.is_full()
+                && self.last.is_some_and(|last| last.chat != frame.first.chat)
+                && self.unpacked_bytes() + frame.frame.plain().len() <= BLOCK_BYTES_MAX)
+    }
+
+    /// Adds a frame as it is. Its rows must sort behind the last one, and it must have [room](Self::has_room).
+    pub fn push_frame(&mut self, frame: &PackedFrame) -> Result<(), PackError> {
+        if self.last.is_some_and(|last| last >= frame.first) || frame.first > frame.last {
+            return Err(PackError::Order);
+        }
+        if !self.has_room(frame) {
+            return Err(PackError::TooLong);
+        }
+        self.close_frame();
+        self.add_frame(frame.frame.plain(), frame.packed.clone());
+        self.last = Some(frame.last);
+        let mut facts = Facts {
+            rows: frame.rows,
+            first_id: frame.first.chat.0,
+            first_time: frame.first.time,
+            arrival: frame.arrival,
+            time: (frame.first.time, frame.last.time),
+            ..Facts::default()
+        };
+        facts.filter.add(&frame.first.chat);
+        self.facts.join(&facts);
         Ok(())
     }
 
@@ -107,16 +146,20 @@ impl BlockBuilder {
     }
 
     fn close_frame(&mut self) {
-        if self.chat.take().is_some() {
-            self.unpacked += self.open.len();
-            self.frames.push(pack_frame(&self.open));
-            self.open.clear();
+        if let Some((_, frame)) = self.open.take() {
+            self.add_frame(frame.plain(), frame.pack());
         }
+    }
+
+    fn add_frame(&mut self, plain: &[u8], packed: Vec<u8>) {
+        self.unpacked += plain.len();
+        check_frame(&mut self.facts.check, plain);
+        self.frames.push(packed);
     }
 }
 
 impl Facts {
-    fn count(&mut self, row: &BlockRow, encoded: &[u8]) {
+    fn count(&mut self, row: &BlockRow) {
         let mut one = Self {
             rows: 1,
             first_id: row.key.chat.0,
@@ -127,7 +170,6 @@ impl Facts {
         };
         one.filter.add(&row.key.chat);
         self.join(&one);
-        check_row(&mut self.check, row, encoded);
     }
 
     /// Joins what is known of rows that follow.
@@ -145,15 +187,8 @@ impl Facts {
     }
 }
 
-/// Takes a row into the hash that compares what was pushed with what is read back.
-pub(super) fn check_row(check: &mut blake3::Hasher, row: &BlockRow, encoded: &[u8]) {
-    let mut w = Writer::new();
-    row.chat.encode(&mut w);
-    check.update(&w.uvarint(row.arrival).prefixed(encoded).finish());
-}
-
 const _: () = {
     // A row that finds room overhangs by no more than the reader allows.
-    let longest = ROW_BYTES_MAX + Chat::SOURCE_BYTES_MAX + Chat::CONVERSATION_BYTES_MAX + 32;
+    let longest = ROW_BYTES_MAX + Chat::SOURCE_BYTES_MAX + Chat::CONVERSATION_BYTES_MAX + ROW_HEAD_MAX;
     assert!(BLOCK_BYTES_FULL + longest <= BLOCK_BYTES_MAX);
 };

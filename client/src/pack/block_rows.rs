@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use proto::wire::bytes::{Malformed, Reader, Result};
 
+use super::frame::{Frame, FrameBuilder};
 use super::BLOCK_BYTES_MAX;
-use crate::chunk::unpack_frame;
 use crate::crypto::EventKey;
-use crate::event::{Chat, ROW_BYTES_MAX, Row, RowKey};
+use crate::event::{Chat, Row, RowKey};
 
 /// A row with its chat, its key, and when it arrived.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,6 +25,27 @@ impl BlockRow {
     }
 }
 
+/// A frame as it is packed, with its rows.
+pub struct FrameRead {
+    pub packed: Vec<u8>,
+    pub rows: Vec<BlockRow>,
+}
+
+/// As [`read_block`], each frame with its rows.
+pub fn read_block_frames(plaintext: &[u8], ids: &EventKey) -> Result<Vec<FrameRead>> {
+    let rows = read_block(plaintext, ids)?;
+    let mut r = Reader::new(plaintext);
+    let count = r.count(FRAMES_MAX)?;
+    let mut frames = Vec::new();
+    let mut chats = rows.chunk_by(|a, b| Arc::ptr_eq(&a.chat, &b.chat));
+    for _ in 0..count {
+        let packed = r.prefixed(plaintext.len())?.to_vec();
+        let rows = chats.next().ok_or(Malformed::NotCanonical)?.to_vec();
+        frames.push(FrameRead { packed, rows });
+    }
+    Ok(frames)
+}
+
 /// A frame has one row at least, so a block never holds more.
 const FRAMES_MAX: usize = 8192;
 
@@ -35,23 +56,22 @@ pub fn read_block(plaintext: &[u8], ids: &EventKey) -> Result<Vec<BlockRow>> {
     let mut rows = Vec::new();
     let mut room = BLOCK_BYTES_MAX;
     for _ in 0..count {
-        let frame = unpack_frame(r.prefixed(plaintext.len())?, room)?;
-        room -= frame.len();
+        let frame = Frame::unpack_within(r.prefixed(plaintext.len())?, room)?;
+        room -= frame.plain().len();
         read_frame(&frame, ids, &mut rows)?;
     }
     r.finish()?;
     Ok(rows)
 }
 
-fn read_frame(frame: &[u8], ids: &EventKey, rows: &mut Vec<BlockRow>) -> Result<()> {
-    let mut r = Reader::new(frame);
-    let chat = Arc::new(Chat::decode(&mut r)?);
-    if r.is_empty() || rows.last().is_some_and(|last: &BlockRow| last.chat == chat) {
+fn read_frame(frame: &Frame, ids: &EventKey, rows: &mut Vec<BlockRow>) -> Result<()> {
+    let chat = Arc::new(frame.chat.clone());
+    if rows.last().is_some_and(|last: &BlockRow| last.chat == chat) {
         return Err(Malformed::NotCanonical);
     }
-    while !r.is_empty() {
-        let arrival = r.uvarint()?;
-        let row = BlockRow::new(ids, chat.clone(), arrival, Row::decode(r.prefixed(ROW_BYTES_MAX)?)?);
+    for row in frame.rows() {
+        let (arrival, encoded) = row?;
+        let row = BlockRow::new(ids, chat.clone(), arrival, Row::decode(encoded)?);
         if rows.last().is_some_and(|last| last.key >= row.key) {
             return Err(Malformed::NotCanonical);
         }
@@ -60,13 +80,32 @@ fn read_frame(frame: &[u8], ids: &EventKey, rows: &mut Vec<BlockRow>) -> Result<
     Ok(())
 }
 
+/// Decodes a block, writes its frames anew from the rows that came of it, and takes these into a hash.
+pub(super) fn check_block(plaintext: &[u8], ids: &EventKey, check: &mut blake3::Hasher) -> Result<()> {
+    let rows = read_block(plaintext, ids)?;
+    for rows in rows.chunk_by(|a, b| a.chat == b.chat) {
+        let Some(first) = rows.first() else { continue };
+        let mut frame = FrameBuilder::new(&first.chat);
+        for row in rows {
+            frame.push(row.arrival, &row.row.encode());
+        }
+        check_frame(check, frame.plain());
+    }
+    Ok(())
+}
+
+/// Takes a frame into the hash that compares what was pushed with what is read back.
+pub(super) fn check_frame(check: &mut blake3::Hasher, plain: &[u8]) {
+    check.update(&(plain.len() as u64).to_le_bytes()).update(plain);
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
     use crate::chunk::pack_frame;
     use crate::crypto::Lifetime;
     use crate::crypto::fixed::Fixed;
-    use crate::event::{Kind, tag};
+    use crate::event::{Kind, ROW_BYTES_MAX, tag};
     use crate::pack::{BlockBuilder, PackError};
     use proptest::prelude::*;
     use proto::wire::bytes::Writer;

@@ -3,8 +3,9 @@
 use proto::wire::ladder::Class;
 
 use super::assembly::Assembly;
-use super::block::{BlockBuilder, ClosedBlock, Facts, check_row};
-use super::{BlockRow, Family, PackError, RunEntry, SealedPack, read_block};
+use super::block::{BlockBuilder, ClosedBlock, Facts};
+use super::block_rows::check_block;
+use super::{BlockRow, Family, PackError, PackedFrame, RunEntry, SealedPack};
 use crate::crypto::{Entropy, EventKey};
 use crate::event::RowKey;
 use crate::fields::Fields;
@@ -44,9 +45,24 @@ impl<'a> RunWriter<'a> {
         if self.last.is_some_and(|last| last >= row.key) {
             return Err(PackError::Order);
         }
-        let filled = if self.builder.is_full() { self.close_block(entropy)? } else { None };
+        let filled = if self.builder.takes(row) { None } else { self.close_block(entropy)? };
         self.builder.push(row)?;
         self.last = Some(row.key);
+        Ok(filled)
+    }
+
+    /// Adds a frame of rows behind the last one, as it is packed. Gives a run whenever one is filled.
+    pub fn push_frame(
+        &mut self,
+        frame: &PackedFrame,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Option<SealedRun>, PackError> {
+        if self.last.is_some_and(|last| last >= frame.first) {
+            return Err(PackError::Order);
+        }
+        let filled = if self.builder.has_room(frame) { None } else { self.close_block(entropy)? };
+        self.builder.push_frame(frame)?;
+        self.last = Some(frame.last);
         Ok(filled)
     }
 
@@ -97,7 +113,7 @@ pub fn seal_front_page(
             return Err(PackError::Order);
         }
         last = Some(row.key);
-        if builder.is_full() && !add(builder.close()) {
+        if !builder.takes(row) && !add(builder.close()) {
             return Ok(None);
         }
         builder.push(row)?;
@@ -126,12 +142,7 @@ pub(super) fn run_of(label: RunLabel, family: Family, sealed: SealedPack, facts:
 }
 
 fn reads_alike(ids: &EventKey) -> impl Fn(&[u8], &mut blake3::Hasher) -> Option<()> + '_ {
-    |plaintext, check| {
-        for row in read_block(plaintext, ids).ok()? {
-            check_row(check, &row, &row.row.encode());
-        }
-        Some(())
-    }
+    |plaintext, check| check_block(plaintext, ids, check).ok()
 }
 
 #[cfg(test)]

@@ -11,4 +11,4 @@ pub use catalogue::{Catalogue, PAGE_CONTENT_BYTES_MAX, Page, page_layout};
 pub use head::{Author, Counts, FORMAT, HeadContent};
 pub use levels::{FAN, next_merge};
 pub use merge::{MergeError, MergeKeys, merge_chunk_runs, merge_rows};
-pub use rows::{RunRows, Sorted};
+pub use rows::{RunRows, Sorted, run_frames};

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::EventKey;
 use crate::ids::AccountId;
-use crate::pack::{BlockRow, Damaged, RunEntry, open_run, read_block};
+use crate::pack::{BlockRow, Damaged, FrameRead, RunEntry, open_run, read_block, read_block_frames};
 
 /// Rows in ascending order of key.
 pub trait Sorted {
@@ -35,6 +35,30 @@ impl<'a> RunRows<'a> {
         let arrival = entry.arrival.0;
         Ok(Self { ids, blocks: open.blocks.into(), rows: VecDeque::new(), last: None, arrival, left: stated })
     }
+}
+
+/// Reads a run as the frames its blocks are made of, all of it verified.
+pub fn run_frames(
+    account: &AccountId,
+    entry: &RunEntry,
+    bytes: &[u8],
+    ids: &EventKey,
+) -> Result<Vec<FrameRead>, Damaged> {
+    let run = RunRows::open(account, entry, bytes, ids)?;
+    let (mut frames, mut last, mut left) = (Vec::new(), None, run.left);
+    for block in &run.blocks {
+        for frame in read_block_frames(block, ids)? {
+            for row in &frame.rows {
+                if last.is_some_and(|last| last >= row.key) || left == 0 {
+                    return Err(Damaged);
+                }
+                last = Some(row.key);
+                left -= 1;
+            }
+            frames.push(frame);
+        }
+    }
+    if left == 0 { Ok(frames) } else { Err(Damaged) }
 }
 
 impl Sorted for RunRows<'_> {

@@ -1,9 +1,9 @@
 //! Many rows that wait, as level-0 runs: sealed once, pinned by a record, adopted unchanged by the next head.
 //!
-//! Rows are cut into slices by time, and each slice is sorted and sealed by itself. A run is noted with a hash of its
-//! rows before it is sent; after a kill the same rows are found again and what the service has whole is not sent again.
+//! Rows are cut into slices by time (rows that wait as frames by the time of their last), and each slice is sorted and
+//! sealed by itself. A run is noted with a hash of its rows before it is sent; after a kill the same rows are found again and what the service has whole is not sent again.
 
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use proto::wire::events::EventsClear;
@@ -14,13 +14,12 @@ use zeroize::Zeroizing;
 use super::flow::{Flow, broken};
 use super::send::Sent;
 use super::upload::{Uploader, reserved};
-use crate::archive::{BulkRun, OwnRecord, PackState, StoredRow, Unsynced};
-use crate::crypto::content_bytes_max;
+use crate::archive::{ArchiveError, BulkRun, OwnRecord, PackState, Unsynced, Waiting};
+use crate::crypto::{EventKey, content_bytes_max};
 use crate::error::{Error, Result};
-use crate::event::Chat;
 use crate::ids::PackId;
 use crate::log::EventsContent;
-use crate::pack::{BlockRow, RunEntry, RunWriter, SealedRun};
+use crate::pack::{BlockRow, PackedFrame, RunEntry, RunWriter, SealedRun};
 use crate::vault::{Phase, Progress};
 
 /// Bytes of rows in a slice: some megabytes once compressed, so that few runs are partly filled.
@@ -64,83 +63,93 @@ impl Flow<'_> {
         if slices.is_empty() { Ok(Sent::Taken) } else { self.pin_slices(&entries, &slices).await }
     }
 
-    /// Seals the rows of a slice into runs and begins to send them; runs of an earlier, interrupted time are used.
+    /// Seals what waits in a slice into runs and begins to send them; runs of an earlier, interrupted time are used.
     async fn seal_slice(&mut self, slice: Slice, uploader: &mut Uploader) -> Result<Vec<RunEntry>> {
         let known: Vec<BulkRun> = self.archive.bulk()?.into_iter().filter(|run| run.slice == slice).collect();
+        let (still, skip) = self.still_so(slice, &known)?;
+        let (same, stale) = known.split_at(still);
         let mut entries = Vec::new();
-        let mut skip = 0;
-        let hashes = self.hashes(slice, 0, &known.iter().map(|run| run.rows).collect::<Vec<_>>())?;
-        for (run, _) in known.iter().zip(&hashes).take_while(|(run, hash)| run.hash == **hash) {
-            skip += run.rows;
+        for run in same {
             entries.push(RunEntry::decode(&run.entry).map_err(|_| broken("a run's entry cannot be read"))?);
         }
-        let stale: Vec<BulkRun> = known.into_iter().skip(entries.len()).collect();
+        let runs = self.write_runs(slice, skip)?;
+        let first = self.archive.bulk()?.last().map_or(0, |last| last.seq + 1);
+        let now = self.vault.session.env.now_ms();
         self.archive.commit(|c| {
-            for run in &stale {
+            for run in stale {
                 c.drop_bulk(run.seq)?;
                 c.drop_pack(&run.pack)?;
             }
+            for ((run, hash), seq) in runs.iter().zip(first..) {
+                let RunEntry { rows, pack, .. } = &run.entry;
+                c.set_pack(&reserved(pack.id, pack.class, now))?;
+                let entry = run.entry.encode().to_vec();
+                c.set_bulk(&BulkRun { seq, slice, rows: *rows, hash: *hash, pack: pack.id, entry })?;
+            }
             Ok(())
         })?;
-        let runs = self.write_runs(slice, skip)?;
-        let hashes = self.hashes(slice, skip, &runs.iter().map(|run| run.entry.rows).collect::<Vec<_>>())?;
-        for (run, hash) in runs.into_iter().zip(hashes) {
-            let rows = run.entry.rows;
-            let seq = self.archive.bulk()?.last().map_or(0, |last| last.seq + 1);
+        for (run, _) in runs {
             let (pack, class) = (run.entry.pack.id, run.entry.pack.class);
-            let note = BulkRun { seq, slice, rows, hash, pack, entry: run.entry.encode().to_vec() };
-            let staged = reserved(pack, class, self.vault.session.env.now_ms());
-            self.archive.commit(|c| {
-                c.set_pack(&staged)?;
-                c.set_bulk(&note)
-            })?;
             entries.push(run.entry);
             uploader.send(&self.vault.session, self.archive, pack, class, run.bytes).await?;
         }
         Ok(entries)
     }
 
-    /// Writes runs from a slice's rows behind the first `skip`.
-    fn write_runs(&self, slice: Slice, skip: u64) -> Result<Vec<SealedRun>> {
+    /// How many of the runs noted for a slice are what would be written now, and how many parts of it they take.
+    fn still_so(&self, slice: Slice, known: &[BulkRun]) -> Result<(usize, usize)> {
+        if known.is_empty() {
+            return Ok((0, 0));
+        }
+        let (mut still, mut skip, mut parts) = (0, 0, Parts::default());
+        let mut differs = false;
+        self.archive.each_unsynced(slice, |waiting| {
+            let Some(run) = known.get(still).filter(|_| !differs) else { return Ok(()) };
+            parts.push(Part::read(&self.keys.event, waiting)?.mark());
+            if parts.rows() >= run.rows {
+                let count = parts.0.len();
+                if parts.take(run.rows) == Some(run.hash) {
+                    (still, skip) = (still + 1, skip + count);
+                } else {
+                    differs = true;
+                }
+            }
+            Ok(())
+        })?;
+        Ok((still, skip))
+    }
+
+    /// Writes runs from what waits in a slice behind the first `skip` parts, each with the hash of what went in.
+    fn write_runs(&self, slice: Slice, skip: usize) -> Result<Vec<(SealedRun, [u8; 32])>> {
         let mut writer = RunWriter::new(self.label(0), &self.keys.event);
         let mut entropy = self.entropy();
         let mut runs = Vec::new();
+        let mut parts = Parts::default();
         let mut at = 0;
-        let mut chats: BTreeMap<crate::ids::ChatId, Arc<Chat>> = BTreeMap::new();
-        self.archive.each_unsynced(slice, |stored| {
+        let lost = || Error::Internal("a run of other rows than were written".to_owned());
+        self.archive.each_unsynced(slice, |waiting| {
             at += 1;
             if at <= skip {
                 return Ok(());
             }
-            let chat = chats.entry(stored.key.chat).or_insert_with(|| Arc::new(stored.chat.clone())).clone();
-            let row = BlockRow::new(&self.keys.event, chat, 0, stored.row()?);
-            let run = writer
-                .push(&row, &mut entropy)
-                .map_err(|_| crate::archive::ArchiveError::Refused("a row that no block takes"))?;
-            runs.extend(run);
-            Ok(())
-        })?;
-        runs.extend(writer.finish(&mut entropy).map_err(|e| Error::Internal(e.to_string()))?);
-        Ok(runs)
-    }
-
-    /// BLAKE3 over stretches of a slice's rows as they are now, one behind the other from the row `skip` on.
-    fn hashes(&self, slice: Slice, skip: u64, stretches: &[u64]) -> Result<Vec<[u8; 32]>> {
-        let mut out = Vec::with_capacity(stretches.len());
-        let mut hasher = blake3::Hasher::new();
-        let (mut before, mut within) = (0, 0);
-        self.archive.each_unsynced(slice, |stored: StoredRow| {
-            before += 1;
-            let Some(length) = stretches.get(out.len()).filter(|_| before > skip) else { return Ok(()) };
-            hasher.update(&stored.key.id.0).update(&(stored.value.len() as u64).to_le_bytes()).update(&stored.value);
-            within += 1;
-            if within == *length {
-                out.push(*std::mem::take(&mut hasher).finalize().as_bytes());
-                within = 0;
+            let part = Part::read(&self.keys.event, waiting)?;
+            let run = match &part {
+                Part::Row(row, _) => writer.push(row, &mut entropy),
+                Part::Frame(frame) => writer.push_frame(frame, &mut entropy),
+            };
+            let run = run.map_err(|_| ArchiveError::Refused("rows that no block takes"))?;
+            if let Some(run) = run {
+                let hash = parts.take(run.entry.rows);
+                runs.push((run, hash));
             }
+            parts.push(part.mark());
             Ok(())
         })?;
-        Ok(out)
+        for run in writer.finish(&mut entropy).map_err(|e| Error::Internal(e.to_string()))? {
+            let hash = parts.take(run.entry.rows);
+            runs.push((run, hash));
+        }
+        runs.into_iter().map(|(run, hash)| Ok((run, hash.ok_or_else(lost)?))).collect()
     }
 
     /// Signs the record that pins the slices' runs, and sends it.
@@ -203,6 +212,59 @@ impl Flow<'_> {
             Ok(())
         })?;
         Ok(whole)
+    }
+}
+
+/// What goes into a run as one piece.
+enum Part {
+    Row(Box<BlockRow>, [u8; 32]),
+    Frame(PackedFrame),
+}
+
+impl Part {
+    fn read(ids: &EventKey, waiting: Waiting) -> crate::archive::Result<Self> {
+        Ok(match waiting {
+            Waiting::Row(stored) => {
+                let mut hasher = blake3::Hasher::new();
+                hasher.update(&stored.key.id.0).update(&stored.value);
+                let row = BlockRow::new(ids, Arc::new(stored.chat.clone()), 0, stored.row()?);
+                Self::Row(Box::new(row), *hasher.finalize().as_bytes())
+            }
+            Waiting::Frame(packed) => Self::Frame(PackedFrame::read(ids, packed)?),
+        })
+    }
+
+    /// How many rows it is, and a hash of them.
+    fn mark(&self) -> (u64, [u8; 32]) {
+        match self {
+            Self::Row(_, hash) => (1, *hash),
+            Self::Frame(frame) => (frame.rows, frame.hash()),
+        }
+    }
+}
+
+/// Marks of parts that are in no run yet.
+#[derive(Default)]
+struct Parts(VecDeque<(u64, [u8; 32])>);
+
+impl Parts {
+    fn push(&mut self, mark: (u64, [u8; 32])) {
+        self.0.push_back(mark);
+    }
+
+    fn rows(&self) -> u64 {
+        self.0.iter().map(|(rows, _)| rows).sum()
+    }
+
+    /// Takes the parts that make a run of so many rows: a hash over theirs. None where no such parts are there.
+    fn take(&mut self, rows: u64) -> Option<[u8; 32]> {
+        let (mut taken, mut hasher) = (0, blake3::Hasher::new());
+        while taken < rows {
+            let (more, hash) = self.0.pop_front()?;
+            taken += more;
+            hasher.update(&hash);
+        }
+        (taken == rows).then(|| *hasher.finalize().as_bytes())
     }
 }
 

@@ -24,7 +24,8 @@ impl Flow<'_> {
             if waiting == 0 {
                 return Ok(());
             }
-            let sent = if waiting > BULK_BYTES { self.push_bulk().await? } else { self.push_few().await? };
+            let bulk = waiting > BULK_BYTES || self.archive.has_unsynced_frames()?;
+            let sent = if bulk { self.push_bulk().await? } else { self.push_few().await? };
             if let Sent::Gone(packs) = sent {
                 self.forget_packs(&packs)?;
             }

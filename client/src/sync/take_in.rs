@@ -11,14 +11,12 @@ use crate::crypto::EventKey;
 use crate::error::{Error, Result};
 use crate::ids::{AccountId, PackId};
 use crate::log::EventsContent;
-use crate::pack::{BlockRow, Damaged, Family, RunEntry, open_run, read_chunk_block};
-use crate::strata::{RunRows, Sorted};
+use crate::pack::{Damaged, Family, RunEntry, open_run, read_chunk_block};
+use crate::strata::run_frames;
 use crate::vault::{Phase, Progress, Work};
 
 /// Packs asked for ahead.
 const AHEAD: usize = 4;
-/// Rows of one transaction.
-const BATCH_ROWS: usize = 5_000;
 
 /// What came of fetching runs.
 #[derive(Default)]
@@ -120,28 +118,15 @@ fn take_rows(
     bytes: &[u8],
 ) -> Result<Taken> {
     // All of it is read before any of it is stored: a run is taken in whole or not at all.
-    let Ok(mut rows) = RunRows::open(account, run, bytes, ids) else { return Ok(Err("damaged")) };
-    let mut all: Vec<BlockRow> = Vec::new();
-    loop {
-        match rows.next_row() {
-            Ok(Some(row)) => all.push(row),
-            Ok(None) => break,
-            Err(Damaged) => return Ok(Err("damaged")),
-        }
-    }
-    for batch in all.chunks(BATCH_ROWS) {
-        archive.commit(|c| {
-            for row in batch {
-                c.apply_row(&row.chat, &row.row, row.arrival.saturating_sub(1))?;
-            }
-            Ok(())
-        })?;
-    }
+    let Ok(frames) = run_frames(account, run, bytes, ids) else { return Ok(Err("damaged")) };
     archive.commit(|c| {
+        for frame in frames {
+            c.apply_frame(frame.packed, &frame.rows, run.arrival.0.saturating_sub(1))?;
+        }
         c.drop_run(&run.pack.id)?;
         c.set_restored(&run.pack.id)
     })?;
-    Ok(Ok(all.len() as u64))
+    Ok(Ok(run.rows))
 }
 
 fn take_chunks(archive: &mut Archive, account: &AccountId, run: &RunEntry, bytes: &[u8]) -> Result<Taken> {

@@ -1,13 +1,14 @@
 //! What a command has to work with: settings, the ways out, the home, its keys, and the way to the server.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use client::archive::Archive;
 use client::env::Env;
 use client::error::Error;
 use client::home::{FileKeys, Home, KeyStore, Lock, LockError};
 use client::remote::{Network, ServerAddress};
-use client::vault::{Cancel, Identity, Kept, Vault, Where, Work};
+use client::vault::{Cancel, Identity, Kept, Phase, Progress as Told, Vault, Where, Work};
 
 use crate::args::Global;
 use crate::keyring::OsKeys;
@@ -147,6 +148,22 @@ impl Context {
         let progress = self.progress.clone();
         let work = Work::new(move |told| progress.tell(told), self.cancel.clone());
         work.max_wait(self.settings.time("max_wait"))
+    }
+
+    /// Fills the search index with what an operation brought; all of that is kept and readable already, so an interrupt
+    /// only leaves the rest for the next time. Answers the seconds it took.
+    pub fn index(&self, archive: &mut Archive, op: &'static str) -> Result<f64> {
+        let begun = Instant::now();
+        let work = self.work(op);
+        let mut total_items = None;
+        archive.index(|left| {
+            let total_items = *total_items.get_or_insert(left);
+            let done_items = total_items - left.min(total_items);
+            work.tell(Told { phase: Phase::Write, done_bytes: 0, total_bytes: 0, done_items, total_items });
+            !work.is_cancelled()
+        })?;
+        self.progress.end();
+        Ok(begun.elapsed().as_secs_f64())
     }
 
     pub fn now_ms(&self) -> i64 {

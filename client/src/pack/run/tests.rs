@@ -1,7 +1,7 @@
 use super::*;
 use crate::crypto::fixed::Fixed;
 use crate::pack::block_rows::tests::{ids, rows};
-use crate::pack::{PackRef, open_block, open_footer, open_run};
+use crate::pack::{PackRef, open_block, open_footer, open_run, read_block};
 
 const LABEL: RunLabel = RunLabel { account: AccountId([1; 32]), level: 2, last_day: 77 };
 

@@ -198,6 +198,7 @@ impl Filling<'_> {
         let fetched = fetch_media(&self.source, self.account, &chunk_key, self.archive, self.work).await?;
         // Long texts came as files.
         self.archive.settle()?;
+        self.archive.index(|_| !self.work.is_cancelled())?;
         let mut missing = fetched.missing;
         if self.lost.iter().any(|lost| matches!(lost.holds, "page" | "chunk run")) {
             // Whether the vault ever had such a file nobody can tell any more.

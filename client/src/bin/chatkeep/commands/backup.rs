@@ -39,6 +39,7 @@ pub async fn run(context: &Context, args: &Backup) -> Result<Outcome> {
     let done = writing.vault.backup(&mut writing.archive, &options, &work).await?;
     context.progress.end();
     let spent = begun.elapsed().as_secs_f64();
+    let indexed = context.index(&mut writing.archive, "backup")?;
     if done.attachments_waiting > 0 {
         let waiting = counted(done.attachments_waiting, "attachment");
         context.output.warn(
@@ -83,6 +84,7 @@ pub async fn run(context: &Context, args: &Backup) -> Result<Outcome> {
         "deduplicated_bytes": done.deduplicated_bytes,
         "skipped": imported.skipped,
         "duration_s": spent,
+        "index_s": indexed,
         "dry_run": false,
     });
     Ok(Outcome::new(json, text))

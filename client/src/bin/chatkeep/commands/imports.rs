@@ -27,6 +27,8 @@ pub fn run(context: &Context, args: &Import) -> Result<Outcome> {
     let work = context.work("import");
     let report = read(context, &mut writing.archive, &args.paths, options, &work)?;
     context.progress.end();
+    let spent = begun.elapsed().as_secs_f64();
+    let indexed = if args.dry_run { 0.0 } else { context.index(&mut writing.archive, "import")? };
     warn(context, &report);
     let mut text = text(&report);
     if args.dry_run {
@@ -38,7 +40,8 @@ pub fn run(context: &Context, args: &Import) -> Result<Outcome> {
         "schema": "chatkeep.import/1",
         "sources": sources(&report),
         "skipped": skipped(&report),
-        "duration_s": begun.elapsed().as_secs_f64(),
+        "duration_s": spent,
+        "index_s": indexed,
         "dry_run": args.dry_run,
     });
     Ok(Outcome::new(json, text))

@@ -40,7 +40,8 @@ pub async fn run(context: &Context, args: &Restore) -> Result<Outcome> {
     let counts = writing.archive.counts()?;
     let waiting = done.missing.len();
     let whole = done.is_whole();
-    let json = told(&done, &context.home().archive_dir().display().to_string(), begun, whole);
+    let mut json = told(&done, &context.home().archive_dir().display().to_string(), begun, whole);
+    json["index_s"] = context.index(&mut writing.archive, "restore")?.into();
     if !whole {
         return Err(damaged(&done, json));
     }

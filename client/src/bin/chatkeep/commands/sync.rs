@@ -12,6 +12,7 @@ pub async fn run(context: &Context) -> Result<Outcome> {
     let work = context.work("sync");
     let done = writing.vault.sync(&mut writing.archive, &work).await?;
     context.progress.end();
+    context.index(&mut writing.archive, "sync")?;
     if done.attachments_waiting > 0 {
         let message = format!("{} wait to be uploaded", counted(done.attachments_waiting, "attachment"));
         context.output.warn(&Warning::new("W_ATTACHMENTS_WAITING", message).hint("run `chatkeep sync` again"));
