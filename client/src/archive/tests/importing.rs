@@ -304,6 +304,8 @@ fn messages_of_one_moment_all_find_a_number() {
     }
     let chat_id = archive.chats().unwrap()[0].id;
     assert_eq!(archive.page(&chat_id, Anchor::End, 9999, 0).unwrap().len(), (1 << 12) + 200);
+    archive.index(|_| true).unwrap();
+    assert_eq!(archive.page(&chat_id, Anchor::End, 9999, 0).unwrap().len(), (1 << 12) + 200);
     assert_eq!(archive.search(&Query::parse("m7"), &Default::default(), 9).unwrap().total, 4);
 }
 

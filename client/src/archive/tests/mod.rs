@@ -5,5 +5,6 @@ mod importing;
 mod merging;
 mod plaintext;
 mod reading;
+mod stretches;
 mod support;
 mod syncing;

@@ -82,6 +82,7 @@ fn search_filters_counts_and_ranks_newest_first() {
     file.name = Some("ticket.pdf".into());
     with_file.set_attachments(&[file]);
     import(&mut archive, &chat, &[with_file, text("2", START + 60, "Ana", "Straße nach Łódź")]);
+    archive.index(|_| true).unwrap();
     let total = |query: &str, filters: &Filters| archive.search(&Query::parse(query), filters, 5).unwrap().total;
     let none = Filters::default();
     for (query, count) in [
