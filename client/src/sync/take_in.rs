@@ -5,13 +5,13 @@ use zeroize::Zeroizing;
 
 use super::apply::set_entries;
 use super::flow::{Flow, broken};
-use super::packs::{Packs, ServicePacks};
+use super::packs::{NoPack, Packs, ServicePacks};
 use crate::archive::Archive;
 use crate::crypto::EventKey;
 use crate::error::{Error, Result};
 use crate::ids::{AccountId, PackId};
 use crate::log::EventsContent;
-use crate::pack::{BlockRow, Damaged, Family, RunEntry, open_run, read_chunk_block};
+use crate::pack::{BlockRow, Damaged, Family, RunEntry, open_run, open_sound_blocks, read_block, read_chunk_block};
 use crate::strata::{RunRows, Sorted};
 use crate::vault::{Phase, Progress, Work};
 
@@ -24,7 +24,7 @@ const BATCH_ROWS: usize = 5_000;
 #[derive(Default)]
 pub(super) struct TakenIn {
     pub rows: u64,
-    /// Runs that are missing or do not verify, with the rows their entries state.
+    /// Runs that are missing or do not verify, with the rows in them that are not to be had.
     pub lost: Vec<(PackId, u64, &'static str)>,
 }
 
@@ -59,16 +59,21 @@ pub(super) async fn take_in(
     while let Some((got, run)) = coming.next().await {
         work.check()?;
         let id = run.pack.id;
-        let taken = match got {
+        let (taken, bytes) = match got {
             Ok(bytes) => match run.family {
-                Family::Messages => take_rows(archive, account, ids, &run, &bytes)?,
-                Family::Chunks => take_chunks(archive, account, &run, &bytes)?,
+                Family::Messages => (take_rows(archive, account, ids, &run, &bytes)?, bytes),
+                Family::Chunks => (take_chunks(archive, account, &run, &bytes)?, bytes),
             },
-            Err(no) => Err(no.reason()?),
+            Err(NoPack::Short(bytes)) => (Err("truncated"), bytes),
+            Err(no) => (Err(no.reason()?), Vec::new()),
         };
         match taken {
             Ok(rows) => out.rows += rows,
-            Err(why) if go_on => out.lost.push((id, run.rows, why)),
+            Err(why) if go_on => {
+                let saved = take_sound(archive, account, ids, &run, &bytes)?;
+                out.rows += saved;
+                out.lost.push((id, run.rows.saturating_sub(saved), why));
+            }
             Err(why) => {
                 return Err(Error::Damaged { objects: 1, details: vec![format!("{}: a run, {why}", id.hex())] });
             }
@@ -142,6 +147,32 @@ fn take_rows(
         c.set_restored(&run.pack.id)
     })?;
     Ok(Ok(all.len() as u64))
+}
+
+/// Takes in the sound blocks of a run that is not whole. It goes on waiting: what it lacks may be made whole elsewhere.
+fn take_sound(archive: &mut Archive, account: &AccountId, ids: &EventKey, run: &RunEntry, bytes: &[u8]) -> Result<u64> {
+    let Ok(blocks) = open_sound_blocks(account, &run.pack, bytes) else { return Ok(0) };
+    let mut saved = 0;
+    for block in blocks.iter().flatten() {
+        match run.family {
+            Family::Messages => {
+                let Ok(rows) = read_block(block, ids) else { continue };
+                archive.commit(|c| {
+                    for row in &rows {
+                        let arrival = if row.arrival == 0 { run.arrival.0 } else { row.arrival };
+                        c.apply_row(&row.chat, &row.row, arrival.saturating_sub(1))?;
+                    }
+                    Ok(())
+                })?;
+                saved += rows.len() as u64;
+            }
+            Family::Chunks => {
+                let Ok(entries) = read_chunk_block(block) else { continue };
+                archive.commit(|c| set_entries(c, &entries))?;
+            }
+        }
+    }
+    Ok(saved)
 }
 
 fn take_chunks(archive: &mut Archive, account: &AccountId, run: &RunEntry, bytes: &[u8]) -> Result<Taken> {
