@@ -13,8 +13,8 @@ use proto::wire::roster::{Roster, RosterClear, SlotKind};
 use proto::wire::slot::{SlotPrefix, slot_digest};
 
 use super::*;
-use crate::meta::{MirrorObject, Model, NewRecord, SlotBytes};
 use crate::meta::suite::author::{Author, T0};
+use crate::meta::{MirrorObject, Model, NewRecord, SlotBytes};
 use crate::objects::{Content, Found, Memory, Result, collect};
 
 pub struct Fixed(pub u64);

@@ -244,8 +244,8 @@ impl Objects for S3 {
 mod tests {
     use super::*;
     use crate::objects::suite;
-    use proto::wire::ids::{AccountId, PackId};
     use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+    use proto::wire::ids::{AccountId, PackId};
 
     #[test]
     fn answered_ranges_are_read_exactly() {

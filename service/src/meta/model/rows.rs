@@ -11,9 +11,7 @@ use proto::wire::slot::AccountName;
 use proto::wire::tree::Hash;
 
 use super::{Account, State};
-use crate::meta::tables::{
-    AccountRow, DeviceRow, GuessRow, LogRow, MirrorRow, PackRow, RosterRow, Tables,
-};
+use crate::meta::tables::{AccountRow, DeviceRow, GuessRow, LogRow, MirrorRow, PackRow, RosterRow, Tables};
 use crate::meta::{DuePlace, Invite, MetaError, MirrorObject, Once, Result, SlotBytes, Totals};
 
 impl State {
@@ -264,7 +262,8 @@ impl Tables for State {
     }
 
     fn mirror_accounts(&mut self, after: Option<&AccountId>, limit: usize) -> Result<Vec<AccountId>> {
-        let with_rows = self.accounts.iter().filter(|(id, a)| after.is_none_or(|after| *id > after) && !a.mirror.is_empty());
+        let with_rows =
+            self.accounts.iter().filter(|(id, a)| after.is_none_or(|after| *id > after) && !a.mirror.is_empty());
         Ok(with_rows.map(|(id, _)| *id).take(limit).collect())
     }
 

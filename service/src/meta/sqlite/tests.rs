@@ -200,7 +200,10 @@ async fn a_damaged_row_holds_back_the_mirror_work_behind_it() {
     author.rotate(&store, rotation, T0).await;
     let objects = |jobs: Vec<crate::meta::MirrorJob>| jobs.into_iter().map(|job| job.object).collect::<Vec<_>>();
     let all = objects(store.mirror_jobs(&author.account, 9).await.unwrap());
-    assert!(matches!(all[..], [.., MirrorObject::Rotation(2), MirrorObject::Roster, MirrorObject::EraseRecoverySlot(_)]));
+    assert!(matches!(
+        all[..],
+        [.., MirrorObject::Rotation(2), MirrorObject::Roster, MirrorObject::EraseRecoverySlot(_)]
+    ));
     Connection::open(&path).unwrap().execute_batch("DELETE FROM log WHERE idx = 1").unwrap();
     let left = store.mirror_jobs(&author.account, 9).await.unwrap();
     for job in &left {

@@ -10,9 +10,7 @@ use proto::wire::slot::AccountName;
 use proto::wire::tree::Frontier;
 use rusqlite::{ErrorCode, Row};
 
-use crate::meta::tables::{
-    AccountRow, DeviceRow, DroppedBy, HeadRow, LogRow, MirrorRow, PackRow, RosterRow,
-};
+use crate::meta::tables::{AccountRow, DeviceRow, DroppedBy, HeadRow, LogRow, MirrorRow, PackRow, RosterRow};
 use crate::meta::{Invite, MetaError, MirrorObject, RecoverySlot, Result, SlotBytes};
 
 /// Turns SQLite's error into ours.
