@@ -7,8 +7,12 @@ mod damage;
 mod kept;
 #[path = "bucket/reader.rs"]
 mod reader;
+#[path = "bucket/rotation.rs"]
+mod rotation;
 #[path = "bucket/service.rs"]
 mod service;
+#[path = "bucket/stopping.rs"]
+mod stopping;
 #[path = "bucket/whole.rs"]
 mod whole;
 #[path = "bucket/written.rs"]

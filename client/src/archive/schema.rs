@@ -164,10 +164,11 @@ CREATE TABLE attachments (
 ) WITHOUT ROWID;
 CREATE INDEX attachments_file ON attachments (file) WHERE file IS NOT NULL;
 CREATE VIRTUAL TABLE words USING fts5(
-    text, content='', contentless_delete=1, prefix='1 2', detail=full,
+    text, content='', contentless_delete=1, detail=full,
     tokenize=\"unicode61 remove_diacritics 0 categories 'L* N* M* Co'\"
 );
 INSERT INTO words(words, rank) VALUES ('pgsz', 3900);
+INSERT INTO words(words, rank) VALUES ('hashsize', 8388608);
 CREATE TABLE unindexed (n INTEGER PRIMARY KEY);
 
 CREATE TABLE files (

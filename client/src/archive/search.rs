@@ -144,7 +144,7 @@ impl Archive {
         let mut any = false;
         {
             let sql = format!(
-                "SELECT {} FROM stretches WHERE waiting > 0 ORDER BY chat, first LIMIT 1000",
+                "SELECT {} FROM stretches WHERE waiting > 0 ORDER BY chat, first LIMIT 5000",
                 stretch::COLUMNS
             );
             let mut statement = transaction.prepare(&sql)?;

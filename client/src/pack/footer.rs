@@ -85,6 +85,23 @@ pub fn open_run(account: &AccountId, pack: &PackRef, bytes: &[u8]) -> Result<Ope
     Ok(OpenRun { footer, blocks })
 }
 
+/// Opens what is left of a pack of blocks: a block holds by its own seal, so those that open are as they were written
+/// whatever lies beside them. None in the place of each that does not; damaged where no footer tells where they lie.
+pub fn open_sound_blocks(
+    account: &AccountId,
+    pack: &PackRef,
+    bytes: &[u8],
+) -> Result<Vec<Option<Zeroizing<Vec<u8>>>>, Damaged> {
+    let mut r = Reader::new(bytes);
+    let footer = open_footer(account, pack, r.take(pack.footer_len as usize)?)?;
+    let mut blocks = Vec::with_capacity(footer.blocks.len());
+    for (at, info) in footer.blocks.iter().enumerate() {
+        let sealed = r.take(info.sealed_len as usize).ok();
+        blocks.push(sealed.and_then(|sealed| open_block(account, pack, &footer, at + 1, sealed).ok()));
+    }
+    Ok(blocks)
+}
+
 impl Footer {
     pub fn blocks(&self) -> &[BlockInfo] {
         &self.blocks

@@ -26,7 +26,7 @@ pub use chunk_pack::{ChunkPacker, SealedChunkPack, open_packed_chunk};
 pub use chunk_run::{ChunkRunWriter, read_chunk_block};
 pub use entry::{ChunkEntry, ChunkRunEntry, FileEntry, decode_entries, encode_entries};
 pub use filter::ChatFilter;
-pub use footer::{BlockInfo, Footer, OpenRun, open_block, open_footer, open_run};
+pub use footer::{BlockInfo, Footer, OpenRun, open_block, open_footer, open_run, open_sound_blocks};
 pub use frame::{Frame, FrameBuilder, PackedFrame};
 pub use page::{CATALOGUE_PAGE_BYTES_MAX, open_page, seal_page};
 pub use reference::{PackRef, SealedPack};

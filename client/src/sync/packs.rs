@@ -17,8 +17,8 @@ use crate::vault::{CallError, Session, Work};
 pub(super) enum NoPack {
     /// There is none of this id.
     Missing,
-    /// It ends before its class says.
-    Short,
+    /// It ends before its class says; what there is of it.
+    Short(Vec<u8>),
     /// It is longer than any object of its kind.
     Long,
     /// The disk does not give it up, or it is no file.
@@ -31,7 +31,7 @@ impl NoPack {
     pub fn reason(self) -> Result<&'static str> {
         match self {
             Self::Missing => Ok("missing"),
-            Self::Short => Ok("truncated"),
+            Self::Short(_) => Ok("truncated"),
             Self::Long => Ok("too long"),
             Self::Unreadable => Ok("unreadable"),
             Self::Error(error) => Err(error),
@@ -50,7 +50,7 @@ pub(super) trait Packs: Send + Sync {
         let bytes = self.read(id, Part::Whole).await?;
         match bytes.len().cmp(&class.bytes()) {
             Ordering::Equal => Ok(bytes),
-            Ordering::Less => Err(NoPack::Short),
+            Ordering::Less => Err(NoPack::Short(bytes)),
             Ordering::Greater => Err(NoPack::Long),
         }
     }
@@ -106,7 +106,9 @@ impl Packs for ServicePacks<'_> {
                 Err(CallError::Refused(refused)) if refused.code() == Code::NotFound => Ok(Err(NoPack::Missing)),
                 // The service has its row and not its bytes.
                 Err(CallError::Refused(refused)) if refused.code() == Code::DataLoss => Ok(Err(NoPack::Missing)),
-                Err(CallError::Refused(refused)) if refused.code() == Code::OutOfRange => Ok(Err(NoPack::Short)),
+                Err(CallError::Refused(refused)) if refused.code() == Code::OutOfRange => {
+                    Ok(Err(NoPack::Short(Vec::new())))
+                }
                 Err(error) => Err(error.into_error(&self.session.identity)),
             }
         });

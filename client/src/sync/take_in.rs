@@ -5,13 +5,15 @@ use zeroize::Zeroizing;
 
 use super::apply::set_entries;
 use super::flow::{Flow, broken};
-use super::packs::{Packs, ServicePacks};
+use super::packs::{NoPack, Packs, ServicePacks};
 use crate::archive::Archive;
 use crate::crypto::EventKey;
 use crate::error::{Error, Result};
 use crate::ids::{AccountId, PackId};
 use crate::log::EventsContent;
-use crate::pack::{Damaged, Family, RunEntry, open_run, read_chunk_block};
+use crate::pack::{
+    Damaged, Family, RunEntry, open_run, open_sound_blocks, read_block_frames, read_chunk_block,
+};
 use crate::strata::run_frames;
 use crate::vault::{Phase, Progress, Work};
 
@@ -22,7 +24,7 @@ const AHEAD: usize = 4;
 #[derive(Default)]
 pub(super) struct TakenIn {
     pub rows: u64,
-    /// Runs that are missing or do not verify, with the rows their entries state.
+    /// Runs that are missing or do not verify, with the rows in them that are not to be had.
     pub lost: Vec<(PackId, u64, &'static str)>,
 }
 
@@ -57,16 +59,21 @@ pub(super) async fn take_in(
     while let Some((got, run)) = coming.next().await {
         work.check()?;
         let id = run.pack.id;
-        let taken = match got {
+        let (taken, bytes) = match got {
             Ok(bytes) => match run.family {
-                Family::Messages => take_rows(archive, account, ids, &run, &bytes)?,
-                Family::Chunks => take_chunks(archive, account, &run, &bytes)?,
+                Family::Messages => (take_rows(archive, account, ids, &run, &bytes)?, bytes),
+                Family::Chunks => (take_chunks(archive, account, &run, &bytes)?, bytes),
             },
-            Err(no) => Err(no.reason()?),
+            Err(NoPack::Short(bytes)) => (Err("truncated"), bytes),
+            Err(no) => (Err(no.reason()?), Vec::new()),
         };
         match taken {
             Ok(rows) => out.rows += rows,
-            Err(why) if go_on => out.lost.push((id, run.rows, why)),
+            Err(why) if go_on => {
+                let saved = take_sound(archive, account, ids, &run, &bytes)?;
+                out.rows += saved;
+                out.lost.push((id, run.rows.saturating_sub(saved), why));
+            }
             Err(why) => {
                 return Err(Error::Damaged { objects: 1, details: vec![format!("{}: a run, {why}", id.hex())] });
             }
@@ -127,6 +134,31 @@ fn take_rows(
         c.set_restored(&run.pack.id)
     })?;
     Ok(Ok(run.rows))
+}
+
+/// Takes in the sound blocks of a run that is not whole. It goes on waiting: what it lacks may be made whole elsewhere.
+fn take_sound(archive: &mut Archive, account: &AccountId, ids: &EventKey, run: &RunEntry, bytes: &[u8]) -> Result<u64> {
+    let Ok(blocks) = open_sound_blocks(account, &run.pack, bytes) else { return Ok(0) };
+    let mut saved = 0;
+    for block in blocks.iter().flatten() {
+        match run.family {
+            Family::Messages => {
+                let Ok(frames) = read_block_frames(block, ids) else { continue };
+                saved += frames.iter().map(|frame| frame.rows.len() as u64).sum::<u64>();
+                archive.commit(|c| {
+                    for frame in frames {
+                        c.apply_frame(frame.packed, &frame.rows, run.arrival.0.saturating_sub(1))?;
+                    }
+                    Ok(())
+                })?;
+            }
+            Family::Chunks => {
+                let Ok(entries) = read_chunk_block(block) else { continue };
+                archive.commit(|c| set_entries(c, &entries))?;
+            }
+        }
+    }
+    Ok(saved)
 }
 
 fn take_chunks(archive: &mut Archive, account: &AccountId, run: &RunEntry, bytes: &[u8]) -> Result<Taken> {

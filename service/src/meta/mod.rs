@@ -81,13 +81,16 @@ pub trait Meta: Send + Sync + 'static {
     async fn drop_expired(&self, now_ms: u64) -> Result<()>;
     /// Accounts whose deletion has begun.
     async fn deleting(&self, limit: usize) -> Result<Vec<AccountId>>;
-    /// Names of a deleting account's recovery slots in the bucket.
-    async fn deleting_slot_names(&self, account: &AccountId) -> Result<Vec<[u8; 16]>>;
+    /// A deleting account's recovery slots that may be in the bucket.
+    async fn deleting_slots(&self, account: &AccountId) -> Result<Vec<RecoverySlot>>;
     /// Removes up to 1,000 rows of a deleting account; true when nothing is left of it.
     async fn delete_step(&self, account: &AccountId) -> Result<bool>;
 
-    /// Mirror work in the order it must be done, at most `limit`.
-    async fn mirror_jobs(&self, limit: usize) -> Result<Vec<MirrorJob>>;
+    /// Accounts with mirror work after one, in the order of their ids, at most `limit`.
+    async fn mirror_accounts(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<AccountId>>;
+    /// An account's mirror work as it stands at one moment, in the order it must be done, at most `limit` jobs. Where a
+    /// row is damaged what comes before it; damage in the first is an error.
+    async fn mirror_jobs(&self, account: &AccountId, limit: usize) -> Result<Vec<MirrorJob>>;
     /// Takes a job off the queue unless it changed meanwhile.
     async fn mirror_done(&self, job: &MirrorJob) -> Result<()>;
     /// Since when the oldest mirror job waits, ms.

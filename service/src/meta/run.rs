@@ -125,9 +125,9 @@ impl<S: Transactions> Meta for S {
         self.read(move |t| t.ended_accounts(limit)).await
     }
 
-    async fn deleting_slot_names(&self, account: &AccountId) -> Result<Vec<[u8; 16]>> {
+    async fn deleting_slots(&self, account: &AccountId) -> Result<Vec<RecoverySlot>> {
         let account = *account;
-        self.read(move |t| sweep::slot_names(t, &account)).await
+        self.read(move |t| sweep::recovery_slots(t, &account)).await
     }
 
     async fn delete_step(&self, account: &AccountId) -> Result<bool> {
@@ -135,8 +135,13 @@ impl<S: Transactions> Meta for S {
         self.write(move |t| sweep::delete_step(t, &account)).await
     }
 
-    async fn mirror_jobs(&self, limit: usize) -> Result<Vec<MirrorJob>> {
-        self.read(move |t| mirror::jobs(t, limit)).await
+    async fn mirror_accounts(&self, after: Option<AccountId>, limit: usize) -> Result<Vec<AccountId>> {
+        self.read(move |t| t.mirror_accounts(after.as_ref(), limit)).await
+    }
+
+    async fn mirror_jobs(&self, account: &AccountId, limit: usize) -> Result<Vec<MirrorJob>> {
+        let account = *account;
+        self.read(move |t| mirror::jobs(t, &account, limit)).await
     }
 
     async fn mirror_done(&self, job: &MirrorJob) -> Result<()> {

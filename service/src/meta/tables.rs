@@ -194,20 +194,11 @@ pub trait Tables {
     fn mirror(&mut self, account: &AccountId, object: &MirrorObject) -> Result<Option<MirrorRow>>;
     fn put_mirror(&mut self, row: &MirrorRow) -> Result<()>;
     fn remove_mirror(&mut self, account: &AccountId, object: &MirrorObject) -> Result<()>;
-    /// By order of the work, then longest waiting first.
-    fn mirror_rows(&mut self, limit: usize) -> Result<Vec<MirrorRow>>;
-    fn mirror_rows_of(&mut self, account: &AccountId) -> Result<Vec<MirrorRow>>;
+    /// Accounts with rows, after one, in the order of their ids.
+    fn mirror_accounts(&mut self, after: Option<&AccountId>, limit: usize) -> Result<Vec<AccountId>>;
+    /// In the order of the objects.
+    fn mirror_rows(&mut self, account: &AccountId, limit: usize) -> Result<Vec<MirrorRow>>;
     fn mirror_since(&mut self) -> Result<Option<u64>>;
 
     fn totals(&mut self) -> Result<Totals>;
-}
-
-/// The order of mirror work: secrets' slots, then who may write, then the head; what they replace goes last.
-pub fn mirror_rank(object: &MirrorObject) -> u8 {
-    match object {
-        MirrorObject::PassphraseSlot | MirrorObject::Opaque | MirrorObject::RecoverySlot(_) => 1,
-        MirrorObject::Rotation(_) | MirrorObject::Roster => 2,
-        MirrorObject::Head => 3,
-        MirrorObject::EraseRecoverySlot(_) => 4,
-    }
 }

@@ -264,17 +264,28 @@ pub struct DuePage {
     pub next: Option<DuePlace>,
 }
 
-/// Objects beside packs that the bucket holds (`docs/format.md` §7).
+/// Objects beside packs that the bucket holds (`docs/format.md` §7), in the order an account's are written: a roster
+/// only when a slot that opens it and every rotation before it are there, and what it replaces is erased after it.
+/// Wherever that is cut off, some recovery slot in the bucket opens the roster in it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum MirrorObject {
     PassphraseSlot,
     Opaque,
-    RecoverySlot([u8; 16]),
+    RecoverySlot(RecoverySlot),
     Rotation(u32),
     Roster,
     Head,
-    /// Erases a replaced recovery slot, after everything that replaces it.
-    EraseRecoverySlot([u8; 16]),
+    /// Erases a replaced recovery slot.
+    EraseRecoverySlot(RecoverySlot),
+}
+
+/// A recovery slot's place in the bucket. The name is made from the recovery key alone; the slot's generation tells
+/// contents of one key apart, so that none is ever overwritten. (The root's would not: a slot can be made anew for the
+/// root it has, while a roster takes another content only with the next generation.)
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct RecoverySlot {
+    pub name: [u8; 16],
+    pub generation: u32,
 }
 
 /// One object to write to or erase from the bucket.

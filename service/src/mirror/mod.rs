@@ -1,7 +1,7 @@
 //! The mirror: keeps in the bucket what a recovery needs when the service is gone (`docs/format.md` §7).
 //!
-//! Jobs come in the order they must be done; when one of an account fails, its later ones wait, so the bucket never
-//! names what it does not hold.
+//! An account's jobs are read at one moment and done in their order; when one fails, its later ones wait, so the bucket
+//! never names what it does not hold. Other accounts go on. A crash between an object and its row does the job twice.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,8 +14,12 @@ use crate::env::Clock;
 use crate::meta::{Meta, MetaError, MirrorJob};
 use crate::objects::{ObjectError, ObjectName, Objects};
 
-/// Jobs read at once.
+/// Accounts, and jobs of one account, read at once.
 const PAGE: usize = 64;
+/// So many failing at once are not accounts that fail but a store that does: the rest is left for the next time.
+const FAILED_MAX: usize = 10_000;
+/// Failures told one by one each time; of more only the number.
+const WARNINGS: usize = 8;
 /// The queue is looked at this often even when nobody says that there is work.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// An old queue is worth a warning.
@@ -57,17 +61,22 @@ impl Mirror {
 
     /// Does all that can be done now; true when the queue is empty.
     pub async fn drain(&self) -> bool {
+        // One that failed is tried again at the next call: one that hangs costs the others a single deadline.
+        let mut failed = BTreeSet::new();
         loop {
-            match self.page().await {
-                Ok(Page::Empty) => return true,
-                Ok(Page::Done) => {}
-                Ok(Page::Stuck) => return false,
+            match self.pass(&mut failed).await {
+                Ok(0) => break,
+                Ok(_) => {}
                 Err(e) => {
                     tracing::warn!(event = "mirror_failed", reason = %e);
                     return false;
                 }
             }
         }
+        if !failed.is_empty() {
+            tracing::warn!(event = "mirror_behind", accounts = failed.len());
+        }
+        failed.is_empty()
     }
 
     /// How long the oldest job waits.
@@ -76,27 +85,38 @@ impl Mirror {
         Ok(since.map_or(Duration::ZERO, |at| Duration::from_millis(self.clock.now_ms().saturating_sub(at))))
     }
 
-    async fn page(&self) -> Result<Page, MirrorError> {
-        let jobs = self.meta.mirror_jobs(PAGE).await?;
-        if jobs.is_empty() {
-            return Ok(Page::Empty);
-        }
-        let mut failed: BTreeSet<AccountId> = BTreeSet::new();
-        let mut done = 0;
-        for job in &jobs {
-            if failed.contains(&job.account) {
-                continue;
-            }
-            match self.carry_out(job).await {
-                Ok(()) => done += 1,
-                Err(e) => {
-                    tracing::warn!(event = "mirror_job_failed", reason = %e);
-                    failed.insert(job.account);
+    /// Some work of every account that has not failed; tells how many accounts had any done.
+    async fn pass(&self, failed: &mut BTreeSet<AccountId>) -> Result<usize, MetaError> {
+        let (mut after, mut worked) = (None, 0);
+        loop {
+            let accounts = self.meta.mirror_accounts(after, PAGE).await?;
+            for account in &accounts {
+                if failed.contains(account) {
+                    continue;
+                }
+                match self.account(account).await {
+                    Ok(()) => worked += 1,
+                    Err(e) => {
+                        if failed.len() < WARNINGS {
+                            tracing::warn!(event = "mirror_job_failed", reason = %e);
+                        }
+                        failed.insert(*account);
+                    }
                 }
             }
+            after = accounts.last().copied();
+            if accounts.len() < PAGE || failed.len() >= FAILED_MAX {
+                return Ok(worked);
+            }
         }
-        // A failing account keeps its place in the queue; the others go on as long as any of them moves.
-        Ok(if done > 0 { Page::Done } else { Page::Stuck })
+    }
+
+    /// An account's work as it stood at one moment, in order, until one job fails.
+    async fn account(&self, account: &AccountId) -> Result<(), MirrorError> {
+        for job in &self.meta.mirror_jobs(account, PAGE).await? {
+            self.carry_out(job).await?;
+        }
+        Ok(())
     }
 
     async fn carry_out(&self, job: &MirrorJob) -> Result<(), MirrorError> {
@@ -107,12 +127,6 @@ impl Mirror {
         }
         Ok(self.meta.mirror_done(job).await?)
     }
-}
-
-enum Page {
-    Empty,
-    Done,
-    Stuck,
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use proto::wire::ids::{AccountId, PackId};
 
-use crate::meta::MirrorObject;
+use crate::meta::{MirrorObject, RecoverySlot};
 
 /// The name of an object: `folder/leaf`, both of plain letters, digits and dashes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -27,12 +27,13 @@ impl ObjectName {
             MirrorObject::Rotation(generation) => own(format!("rotation-{generation}")),
             MirrorObject::Roster => own("roster".to_owned()),
             MirrorObject::Head => own("head".to_owned()),
-            MirrorObject::RecoverySlot(name) | MirrorObject::EraseRecoverySlot(name) => Self::recovery_slot(name),
+            MirrorObject::RecoverySlot(slot) | MirrorObject::EraseRecoverySlot(slot) => Self::recovery_slot(slot),
         }
     }
 
-    pub fn recovery_slot(name: &[u8; 16]) -> Self {
-        Self { folder: SLOTS_FOLDER.to_owned(), leaf: PackId(*name).hex() }
+    pub fn recovery_slot(slot: &RecoverySlot) -> Self {
+        let leaf = format!("{}-{}", PackId(slot.name).hex(), slot.generation);
+        Self { folder: SLOTS_FOLDER.to_owned(), leaf }
     }
 
     /// Reads a name back from a listing; nothing that is not one of ours.
@@ -78,7 +79,8 @@ mod tests {
         assert_eq!(pack.pack_id(), Some(PackId([7; 16])));
         let rotation = ObjectName::mirrored(&account, &MirrorObject::Rotation(3));
         assert_eq!((rotation.leaf(), rotation.pack_id()), ("rotation-3", None));
-        assert_eq!(ObjectName::recovery_slot(&[1; 16]).pack_id(), None);
+        let slot = ObjectName::recovery_slot(&RecoverySlot { name: [1; 16], generation: 12 });
+        assert_eq!((slot.key(), slot.pack_id()), (format!("slots/{}-12", "01".repeat(16)), None));
         for bad in ["", "a", "a/", "/a", "a/b/c", "../a", "a/..", "a/B", "a/b\0"] {
             assert_eq!(ObjectName::parse(bad), None, "{bad:?}");
         }

@@ -245,6 +245,7 @@ mod tests {
     use super::*;
     use crate::objects::suite;
     use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+    use proto::wire::ids::{AccountId, PackId};
 
     #[test]
     fn answered_ranges_are_read_exactly() {
@@ -309,7 +310,7 @@ mod tests {
         wrong.keys = Some(S3Keys { access: "ak".to_owned().into(), secret: "not the secret".to_owned().into() });
         assert!(matches!(S3::open(wrong).await.err(), Some(ObjectError::Storage(_))));
         let store = S3 { client: client(config("no-such-bucket")).await, bucket: "no-such-bucket".to_owned() };
-        let name = ObjectName::recovery_slot(&[1; 16]);
+        let name = ObjectName::pack(&AccountId([1; 32]), PackId([1; 16]));
         assert!(matches!(store.get(&name, None).await.err(), Some(ObjectError::Storage(_))));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use proto::wire::ids::AccountId;
 
 use crate::env::Clock;
-use crate::meta::{DuePlace, Meta, MetaError};
+use crate::meta::{DuePlace, Meta, MetaError, RecoverySlot};
 use crate::objects::{ObjectError, ObjectName, Objects};
 
 /// Between two sweeps.
@@ -110,13 +110,20 @@ impl Sweep {
 
     /// Everything of the account in the bucket, then its rows in steps.
     async fn end(&self, account: &AccountId) -> Result<(), SweepError> {
-        for name in self.meta.deleting_slot_names(account).await? {
-            self.objects.delete(&ObjectName::recovery_slot(&name)).await?;
-        }
+        let slots = self.meta.deleting_slots(account).await?;
+        self.erase(&slots).await?;
         self.empty(account).await?;
         while !self.meta.delete_step(account).await? {}
         // Once more for what was on its way when the deletion began.
+        self.erase(&slots).await?;
         self.empty(account).await
+    }
+
+    async fn erase(&self, slots: &[RecoverySlot]) -> Result<(), SweepError> {
+        for slot in slots {
+            self.objects.delete(&ObjectName::recovery_slot(slot)).await?;
+        }
+        Ok(())
     }
 
     async fn empty(&self, account: &AccountId) -> Result<(), SweepError> {

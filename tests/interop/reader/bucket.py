@@ -1,4 +1,5 @@
 """A bucket as a folder, and the way from a recovery key to its rows (format 7)."""
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from .row import check_order, read_block
 
 OBJECT_MAX = 16 << 20
 ROOT_GENERATIONS_MAX = 10_000
+GENERATION = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 
 
 class Bucket:
@@ -30,6 +32,12 @@ class Bucket:
             return path.read_bytes()
         except OSError:
             raise Missing(f"{name} is not in the bucket") from None
+
+    def slots(self, name):
+        """The recovery slots of this name, newest generation first."""
+        found = [path.name.removeprefix(f"{name}-") for path in (self.folder / "slots").glob(f"{name}-*")]
+        generations = sorted((int(g) for g in found if GENERATION.fullmatch(g)), reverse=True)
+        return [f"slots/{name}-{generation}" for generation in generations]
 
     def read_range(self, name, offset, length):
         try:
@@ -48,23 +56,35 @@ class Account:
 
     def __init__(self, bucket, recovery_key, today):
         self.bucket, self.today, self.damage = bucket, today, []
-        name = recovery.slot_name(recovery_key).hex()
-        try:
-            data = bucket.read(f"slots/{name}")
-        except Missing:
-            raise WrongKey("this recovery key opens no account in this bucket") from None
-        self.slot = slot.open_recovery_slot(recovery.slot_key(recovery_key), data)
-        self.id, root = self.slot.account, self.slot.root
-        self.address = self.id[:16].hex()
-        self.roster, epoch_key, content = self._roster(root)
+        why, names = [], bucket.slots(recovery.slot_name(recovery_key).hex())
+        if not names:
+            raise WrongKey("this recovery key opens no account in this bucket")
+        for name in names:
+            try:
+                epoch_key, content = self._open(name, recovery.slot_key(recovery_key))
+                break
+            except Refused as e:
+                # While a new root is being mirrored the newest slot may be ahead of the roster, and an older one fits.
+                why.append(f"{name}: {e}")
+        else:
+            raise Refused("; ".join(why))
         self.keyring = read_keyring(self.roster, epoch_key, content)
         self.event_key = H("event id key", self.keyring.lifetime)
         self.digest_key = H("digest key", self.keyring.lifetime)
-        lines = [line for line in self.roster.slots if line.kind == slot.RECOVERY_KIND]
-        if [line.digest for line in lines] != [slot.digest(data)]:
-            self.damage.append((f"slots/{name}", "the roster names another recovery slot"))
         self.head = read_head(read_mirrored(self._own("head"), with_frontier=True), self.roster, self.keyring)
         self.files = Files(self.id, self.keyring.lifetime, self._range)
+
+    def _open(self, name, slot_key):
+        """Takes the slot if it is the one that the bucket's roster names; gives what opens the roster's content."""
+        data = self.bucket.read(name)
+        self.slot = slot.open_recovery_slot(slot_key, data)
+        self.id = self.slot.account
+        self.address = self.id[:16].hex()
+        self.roster, epoch_key, content = self._roster(self.slot.root)
+        lines = [(line.generation, line.digest) for line in self.roster.slots if line.kind == slot.RECOVERY_KIND]
+        if lines != [(self.slot.generation, slot.digest(data))]:
+            raise Refused("the roster names another recovery slot")
+        return epoch_key, content
 
     def _own(self, leaf):
         return self.bucket.read(f"{self.address}/{leaf}")

@@ -21,17 +21,20 @@ use tests::exports;
 use tests::history::{START, chat, import, message, photo_bytes};
 use tests::world::{Pipes, Place, SERVER, reached_by, register_at};
 
+use crate::stopping::{Left, Stopping};
+
 pub struct Running {
     dir: TempDir,
     service: Arc<InProcess>,
     mirror: Mirror,
+    objects: Arc<Stopping>,
 }
 
 impl Running {
     pub async fn start() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let meta = Arc::new(Sqlite::open(&dir.path().join("service.db")).await.unwrap());
-        let objects = Arc::new(Folder::open(&dir.path().join("objects")).await.unwrap());
+        let objects = Arc::new(Stopping::new(Folder::open(&dir.path().join("objects")).await.unwrap()));
         let settings = Settings {
             server_name: SERVER.to_owned(),
             registration: Registration::Open,
@@ -42,8 +45,8 @@ impl Running {
         let secrets = Secrets::fresh(&SystemEntropy);
         let service =
             Service::new(meta.clone(), objects.clone(), secrets, clock.clone(), Arc::new(SystemEntropy), settings);
-        let mirror = Mirror { meta, objects, clock, work: service.mirror_work() };
-        Self { dir, service: Arc::new(InProcess::start(service)), mirror }
+        let mirror = Mirror { meta, objects: objects.clone(), clock, work: service.mirror_work() };
+        Self { dir, service: Arc::new(InProcess::start(service)), mirror, objects }
     }
 
     pub fn at(&self) -> Where {
@@ -53,7 +56,20 @@ impl Running {
     /// The folder, once everything that is to be mirrored is.
     pub async fn bucket(&self) -> PathBuf {
         assert!(self.mirror.drain().await, "the mirror's queue does not empty");
+        self.folder()
+    }
+
+    /// The folder as it is.
+    pub fn folder(&self) -> PathBuf {
         self.dir.path().join("objects")
+    }
+
+    /// Mirrors no more than that; true when nothing was left to do.
+    pub async fn mirror_until(&self, left: Left) -> bool {
+        self.objects.leave(left);
+        let drained = self.mirror.drain().await;
+        self.objects.leave(Left::All);
+        drained
     }
 }
 

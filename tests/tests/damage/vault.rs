@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use client::archive::Archive;
 use client::ids::PackId;
+use client::pack::{Family, open_footer};
 use client::sync::{CheckLevel, RestoreOptions};
-use client::vault::Work;
-use tests::history::listed;
+use client::vault::{Vault, Work};
+use tests::history::{import, listed};
 use tests::strata::{Stored, spoil};
 use tests::times;
 use tests::world::{PASSPHRASE, Place, World, by_passphrase};
@@ -150,6 +152,11 @@ async fn restored(world: &World, new: &Place, truth: &[String], damaged: &[&Thin
     }
 }
 
+async fn assert_writes_nothing(vault: &mut Vault, archive: &mut Archive) {
+    let tried = vault.backup(archive, &Default::default(), &Work::quiet()).await;
+    assert_eq!(tried.err().map(|e| e.exit()), Some(30));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_damaged_is_named_and_made_whole_and_nothing_else_suffers() {
     let world = World::new();
@@ -179,6 +186,42 @@ async fn what_is_damaged_is_named_and_made_whole_and_nothing_else_suffers() {
         }
     }
     assert_eq!(listed(&home.archive), truth);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_block_loses_its_own_rows_and_no_others() {
+    let world = World::new();
+    let mut home = one_backup(&world).await;
+    import(&mut home.archive, 5, 0, 3_000, 0);
+    home.backup().await;
+    let truth = listed(&home.archive);
+    let new = Place::new();
+    drop(new.install(world.login("ana", by_passphrase(PASSPHRASE), "new").await.unwrap()));
+    let stored = Stored::of(&world, &home.vault).await;
+    let things = things(&stored, &home);
+    let runs = things.values().filter_map(|thing| match thing {
+        Thing::Run(run) if run.family == Family::Messages => Some(run),
+        _ => None,
+    });
+    let run = runs.max_by_key(|run| run.blocks).unwrap();
+    let bytes = &stored.packs[&run.pack.id];
+    let footer = open_footer(&stored.account, &run.pack, &bytes[..run.pack.footer_len as usize]).unwrap();
+    // Not the newest, which the front page shows too.
+    assert!(footer.blocks().len() >= 4, "{}", footer.blocks().len());
+    let mut damaged = bytes.clone();
+    damaged[footer.range(2).unwrap().start + 100] ^= 1;
+    spoil(&world, &stored.account, run.pack.id, Some(&damaged)).await;
+    assert_eq!(check(&mut home).await, BTreeMap::from([(run.pack.id, ("damaged", "run"))]));
+
+    let mut vault = new.open(&world).unwrap();
+    let mut archive = vault.archive().unwrap();
+    let done = vault.restore(&mut archive, &RestoreOptions::default(), &Work::quiet()).await.unwrap();
+    let rows = footer.blocks()[1].rows;
+    assert!(rows >= 20 && rows < run.rows / 2, "{rows} of {}", run.rows);
+    assert_eq!(done.lost_runs, [(run.pack.id, rows, "damaged".to_owned())]);
+    assert_eq!(listed(&archive).len() as u64, truth.len() as u64 - rows);
+    assert!(listed(&archive).iter().all(|line| truth.contains(line)));
+    assert_writes_nothing(&mut vault, &mut archive).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,13 @@
 //! JSON from strangers: read value by value in bounded memory, kept exactly, written in one canonical form.
 
 mod mend;
+mod quick;
 mod read;
 
 use std::collections::BTreeMap;
 
 pub use mend::Mend;
+pub use quick::quick;
 pub use read::{Broken, DEPTH_MAX, Walker, whole};
 
 /// A JSON object. Keys are sorted; of a key that stands twice the last value counts.

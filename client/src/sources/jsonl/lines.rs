@@ -6,7 +6,7 @@ use std::io::{self, BufRead, Read};
 use struson::reader::ValueType;
 
 use super::LINE_BYTES_MAX;
-use crate::sources::json::{Broken, Json, Map, Walker};
+use crate::sources::json::{Broken, Json, Map, Walker, quick};
 
 /// A line as it stands in the file.
 pub struct Line {
@@ -34,6 +34,9 @@ impl Line {
         let content = self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes);
         if content.iter().all(u8::is_ascii_whitespace) {
             return Ok(None);
+        }
+        if let Some(Json::Map(map)) = quick(content) {
+            return Ok(Some(Object { map, mended: 0, raw: None }));
         }
         let mut walker = Walker::new(content);
         // A value costs more than its text, so the budget is above what a line may be long.

@@ -30,19 +30,45 @@ pub(super) struct InBucket {
 
 impl InBucket {
     pub fn open(folder: &Folder, key: &RecoveryKey) -> Result<Self> {
-        let slot_name = format!("slots/{}", PackId(key.slot_name()).hex());
-        let object = match folder.read(&slot_name, SLOT_BYTES) {
-            Err(NoPack::Missing) => return Err(Error::WrongRecoveryKey),
-            other => other.or_else(|no| Err(damaged(&slot_name, no.reason()?)))?,
-        };
+        let mut why = Vec::new();
+        for name in slot_names(folder, key)? {
+            match Self::by_slot(folder, key, &name) {
+                // While a new root is being mirrored the newest slot may be ahead of the roster, and an older one fits.
+                Err(Error::Damaged { details, .. }) => why.extend(details),
+                other => return other,
+            }
+        }
+        if why.is_empty() { Err(Error::WrongRecoveryKey) } else { Err(Error::Damaged { objects: 1, details: why }) }
+    }
+
+    fn by_slot(folder: &Folder, key: &RecoveryKey, name: &str) -> Result<Self> {
+        let object = folder.read(name, SLOT_BYTES).or_else(|no| Err(damaged(name, no.reason()?)))?;
         // Its name is made from the key: where it is there and does not open, the fault is not with the key.
-        let slot = open_recovery_slot(&object, None, key).map_err(|_| damaged(&slot_name, "does not verify"))?;
+        let slot = open_recovery_slot(&object, None, key).map_err(|_| damaged(name, "does not verify"))?;
         let account = slot.prefix.account;
         let at = |leaf: &str| format!("{}/{leaf}", account.address());
         let open = newest(folder, &at, &slot, &object)?;
         let head = head(folder, &at("head"), &open)?;
         Ok(Self { account, name: slot.prefix.name, open, head })
     }
+}
+
+/// The recovery slots of a key, newest generation first.
+fn slot_names(folder: &Folder, key: &RecoveryKey) -> Result<Vec<String>> {
+    const FOLDER: &str = "slots";
+    let prefix = format!("{}-", PackId(key.slot_name()).hex());
+    let leaves = match folder.leaves(FOLDER, &prefix) {
+        Err(NoPack::Missing) => Vec::new(),
+        other => other.or_else(|no| Err(damaged(FOLDER, no.reason()?)))?,
+    };
+    let generation = |leaf: &String| {
+        let generation: u32 = leaf.strip_prefix(&prefix)?.parse().ok()?;
+        // One name per generation: "01" and "+1" are nobody's.
+        (*leaf == format!("{prefix}{generation}")).then_some(generation)
+    };
+    let mut generations: Vec<u32> = leaves.iter().filter_map(generation).collect();
+    generations.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(generations.into_iter().map(|generation| format!("{FOLDER}/{prefix}{generation}")).collect())
 }
 
 /// Reads the newest roster and every root rotation before it, and walks them from the account's id.

@@ -34,6 +34,16 @@ impl Folder {
         read_exactly(file, length)
     }
 
+    /// Names in a folder that begin so.
+    pub fn leaves(&self, folder: &str, prefix: &str) -> Result<Vec<String>, NoPack> {
+        let mut found = Vec::new();
+        for entry in self.root.join(folder).read_dir().map_err(reason)? {
+            let name = entry.map_err(reason)?.file_name();
+            found.extend(name.to_str().filter(|name| name.starts_with(prefix)).map(str::to_owned));
+        }
+        Ok(found)
+    }
+
     fn read_part(&self, name: &str, offset: u64, length: u64) -> Result<Vec<u8>, NoPack> {
         let (mut file, whole) = self.open(name)?;
         let there = whole.saturating_sub(offset).min(length).min(PACK_BYTES_MAX as u64);

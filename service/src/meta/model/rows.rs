@@ -11,9 +11,7 @@ use proto::wire::slot::AccountName;
 use proto::wire::tree::Hash;
 
 use super::{Account, State};
-use crate::meta::tables::{
-    AccountRow, DeviceRow, GuessRow, LogRow, MirrorRow, PackRow, RosterRow, Tables, mirror_rank,
-};
+use crate::meta::tables::{AccountRow, DeviceRow, GuessRow, LogRow, MirrorRow, PackRow, RosterRow, Tables};
 use crate::meta::{DuePlace, Invite, MetaError, MirrorObject, Once, Result, SlotBytes, Totals};
 
 impl State {
@@ -263,15 +261,14 @@ impl Tables for State {
         Ok(())
     }
 
-    fn mirror_rows(&mut self, limit: usize) -> Result<Vec<MirrorRow>> {
-        let mut rows: Vec<_> = self.accounts.values().flat_map(|a| a.mirror.values().cloned()).collect();
-        rows.sort_by_key(|r| (mirror_rank(&r.object), r.since_ms, r.account, r.object.clone()));
-        rows.truncate(limit);
-        Ok(rows)
+    fn mirror_accounts(&mut self, after: Option<&AccountId>, limit: usize) -> Result<Vec<AccountId>> {
+        let with_rows =
+            self.accounts.iter().filter(|(id, a)| after.is_none_or(|after| *id > after) && !a.mirror.is_empty());
+        Ok(with_rows.map(|(id, _)| *id).take(limit).collect())
     }
 
-    fn mirror_rows_of(&mut self, account: &AccountId) -> Result<Vec<MirrorRow>> {
-        Ok(self.of(account).map(|a| a.mirror.values().cloned().collect()).unwrap_or_default())
+    fn mirror_rows(&mut self, account: &AccountId, limit: usize) -> Result<Vec<MirrorRow>> {
+        Ok(self.of(account).map(|a| a.mirror.values().take(limit).cloned().collect()).unwrap_or_default())
     }
 
     fn mirror_since(&mut self) -> Result<Option<u64>> {

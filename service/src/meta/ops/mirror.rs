@@ -5,10 +5,11 @@ use bytes::Bytes;
 use proto::wire::bytes::Writer;
 use proto::wire::ids::AccountId;
 use proto::wire::roster::SlotKind;
+use proto::wire::slot::SlotPrefix;
 
 use super::place;
 use crate::meta::tables::{AccountRow, MirrorRow, Tables};
-use crate::meta::{MetaError, MirrorJob, MirrorObject, Result, SlotBytes};
+use crate::meta::{MetaError, MirrorJob, MirrorObject, RecoverySlot, Result, SlotBytes};
 
 /// Notes that an object of the bucket is behind.
 pub fn note(t: &mut dyn Tables, account: &AccountRow, object: MirrorObject, now_ms: u64) -> Result<()> {
@@ -24,31 +25,39 @@ pub fn note_slot(
     new: &SlotBytes,
     now_ms: u64,
 ) -> Result<()> {
-    match (new.kind, new.slot_name) {
-        (SlotKind::Passphrase, _) => {
+    match new.kind {
+        SlotKind::Passphrase => {
             note(t, account, MirrorObject::PassphraseSlot, now_ms)?;
             note(t, account, MirrorObject::Opaque, now_ms)
         }
-        (SlotKind::Recovery, None) => Err(MetaError::Damaged("a recovery slot has no name")),
-        (SlotKind::Recovery, Some(name)) => {
-            if let Some(replaced) = old.and_then(|o| o.slot_name).filter(|o| *o != name) {
+        SlotKind::Recovery => {
+            if let Some(old) = old {
+                // It may be in the bucket even where its row still waits: the crash may have come between the two.
+                let replaced = recovery_slot(old)?;
                 t.remove_mirror(&account.id, &MirrorObject::RecoverySlot(replaced))?;
                 note(t, account, MirrorObject::EraseRecoverySlot(replaced), now_ms)?;
             }
-            t.remove_mirror(&account.id, &MirrorObject::EraseRecoverySlot(name))?;
-            note(t, account, MirrorObject::RecoverySlot(name), now_ms)
+            note(t, account, MirrorObject::RecoverySlot(recovery_slot(new)?), now_ms)
         }
     }
 }
 
-pub fn jobs(t: &mut dyn Tables, limit: usize) -> Result<Vec<MirrorJob>> {
-    let rows = t.mirror_rows(limit)?;
+/// Where a recovery slot stands in the bucket.
+pub fn recovery_slot(slot: &SlotBytes) -> Result<RecoverySlot> {
+    let name = slot.slot_name.ok_or(MetaError::Damaged("a recovery slot has no name"))?;
+    let split = SlotPrefix::split(&slot.slot);
+    let (prefix, _) = split.map_err(|_| MetaError::Damaged("a recovery slot cannot be read"))?;
+    Ok(RecoverySlot { name, generation: prefix.generation })
+}
+
+pub fn jobs(t: &mut dyn Tables, account: &AccountId, limit: usize) -> Result<Vec<MirrorJob>> {
+    let rows = t.mirror_rows(account, limit)?;
     let mut jobs = Vec::with_capacity(rows.len());
     for MirrorRow { account, object, since_ms, stamp } in rows {
         match content(t, &account, &object) {
             Ok(content) => jobs.push(MirrorJob { account, object, content, stamp, since_ms }),
-            // One account's damage keeps its own job waiting, which the queue's age shows, and nobody else's.
-            Err(MetaError::Damaged(_)) => {}
+            // What comes after it waits too: an erasure must not run ahead of a roster that cannot be read.
+            Err(MetaError::Damaged(_)) if !jobs.is_empty() => break,
             Err(e) => return Err(e),
         }
     }
@@ -71,7 +80,13 @@ fn content(t: &mut dyn Tables, id: &AccountId, object: &MirrorObject) -> Result<
         MirrorObject::EraseRecoverySlot(_) => return Ok(None),
         MirrorObject::PassphraseSlot => t.slot(id, SlotKind::Passphrase)?.ok_or(MISSING)?.slot,
         MirrorObject::Opaque => t.slot(id, SlotKind::Passphrase)?.ok_or(MISSING)?.credential,
-        MirrorObject::RecoverySlot(_) => t.slot(id, SlotKind::Recovery)?.ok_or(MISSING)?.slot,
+        MirrorObject::RecoverySlot(place) => {
+            let slot = t.slot(id, SlotKind::Recovery)?.ok_or(MISSING)?;
+            if recovery_slot(&slot)? != *place {
+                return Err(MISSING);
+            }
+            slot.slot
+        }
         MirrorObject::Roster => record(t, &account, account.roster_index, false)?,
         MirrorObject::Rotation(generation) => {
             let rotations = t.rotations(id, 0)?;

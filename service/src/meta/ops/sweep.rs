@@ -3,9 +3,9 @@
 use proto::wire::ids::AccountId;
 use proto::wire::roster::SlotKind;
 
-use super::pack;
+use super::{mirror, pack};
 use crate::meta::tables::{DroppedBy, Tables};
-use crate::meta::{DuePack, DuePage, DuePlace, MirrorObject, Result};
+use crate::meta::{DuePack, DuePage, DuePlace, MirrorObject, RecoverySlot, Result};
 
 /// A pack leaves storage this long after it was due, so that a read that began before can end.
 pub const SWEEP_DELAY_MS: u64 = 3_600_000;
@@ -63,15 +63,16 @@ pub fn swept(t: &mut dyn Tables, pack: DuePack, now_ms: u64) -> Result<()> {
     t.put_account(&account)
 }
 
-/// The recovery slots an account has, or had and still waits to see erased.
-pub fn slot_names(t: &mut dyn Tables, account: &AccountId) -> Result<Vec<[u8; 16]>> {
-    let mut names: Vec<[u8; 16]> = t.slot(account, SlotKind::Recovery)?.and_then(|s| s.slot_name).into_iter().collect();
-    for row in t.mirror_rows_of(account)? {
-        if let MirrorObject::EraseRecoverySlot(name) = row.object {
-            names.push(name);
+/// The recovery slot an account has, and those it had and still waits to see erased.
+pub fn recovery_slots(t: &mut dyn Tables, account: &AccountId) -> Result<Vec<RecoverySlot>> {
+    let slot = t.slot(account, SlotKind::Recovery)?;
+    let mut slots: Vec<RecoverySlot> = slot.iter().map(mirror::recovery_slot).collect::<Result<_>>()?;
+    for row in t.mirror_rows(account, usize::MAX)? {
+        if let MirrorObject::EraseRecoverySlot(slot) = row.object {
+            slots.push(slot);
         }
     }
-    Ok(names)
+    Ok(slots)
 }
 
 /// True when nothing of the account is left.

@@ -5,7 +5,7 @@ use rusqlite::params;
 
 use super::rows::Rows;
 use super::values::{self, int, object_key};
-use crate::meta::tables::{GuessRow, MirrorRow, PackRow, mirror_rank};
+use crate::meta::tables::{GuessRow, MirrorRow, PackRow};
 use crate::meta::{DuePlace, Invite, MirrorObject, Once, Result, Totals};
 
 pub fn pack(rows: &Rows<'_>, account: &AccountId, id: &PackId) -> Result<Option<PackRow>> {
@@ -122,15 +122,31 @@ pub fn mirror(rows: &Rows<'_>, account: &AccountId, object: &MirrorObject) -> Re
 
 pub fn put_mirror(rows: &Rows<'_>, row: &MirrorRow) -> Result<()> {
     let (kind, part) = object_key(&row.object);
-    let sql = "INSERT OR REPLACE INTO mirror (account, kind, part, rank, since_ms, stamp) VALUES (?1,?2,?3,?4,?5,?6)";
-    let (rank, since, stamp) = (mirror_rank(&row.object), int(row.since_ms), int(row.stamp));
-    rows.run(sql, params![row.account.0, kind, part, rank, since, stamp]).map(drop)
+    let sql = "INSERT OR REPLACE INTO mirror (account, kind, part, since_ms, stamp) VALUES (?1,?2,?3,?4,?5)";
+    rows.run(sql, params![row.account.0, kind, part, int(row.since_ms), int(row.stamp)]).map(drop)
 }
 
 pub fn remove_mirror(rows: &Rows<'_>, account: &AccountId, object: &MirrorObject) -> Result<()> {
     let (kind, part) = object_key(object);
     let sql = "DELETE FROM mirror WHERE account = ?1 AND kind = ?2 AND part = ?3";
     rows.run(sql, params![account.0, kind, part]).map(drop)
+}
+
+pub fn mirror_accounts(rows: &Rows<'_>, after: Option<&AccountId>, limit: usize) -> Result<Vec<AccountId>> {
+    let sql = "SELECT DISTINCT account FROM mirror WHERE account > ?1 ORDER BY account LIMIT ?2";
+    // Every id is above the empty one.
+    let after = after.map_or(&[][..], |id| &id.0);
+    rows.many(sql, params![after, limited(limit)], |row| Ok(AccountId(values::array(row, "account")?)))
+}
+
+/// Kinds are numbered in the order of the objects, and so are the parts of one kind.
+pub fn mirror_rows(rows: &Rows<'_>, account: &AccountId, limit: usize) -> Result<Vec<MirrorRow>> {
+    let sql = "SELECT * FROM mirror WHERE account = ?1 ORDER BY kind, part LIMIT ?2";
+    rows.many(sql, params![account.0, limited(limit)], values::mirror)
+}
+
+fn limited(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 /// Removes an account's many rows in steps, then its few and its own in the last one.

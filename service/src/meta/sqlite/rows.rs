@@ -315,13 +315,12 @@ impl Tables for Rows<'_> {
         more::remove_mirror(self, account, object)
     }
 
-    fn mirror_rows(&mut self, limit: usize) -> Result<Vec<MirrorRow>> {
-        let sql = "SELECT * FROM mirror ORDER BY rank, since_ms, account, kind, part LIMIT ?1";
-        self.many(sql, [int(limit as u64)], values::mirror)
+    fn mirror_accounts(&mut self, after: Option<&AccountId>, limit: usize) -> Result<Vec<AccountId>> {
+        more::mirror_accounts(self, after, limit)
     }
 
-    fn mirror_rows_of(&mut self, account: &AccountId) -> Result<Vec<MirrorRow>> {
-        self.many("SELECT * FROM mirror WHERE account = ?1 ORDER BY kind, part", [account.0], values::mirror)
+    fn mirror_rows(&mut self, account: &AccountId, limit: usize) -> Result<Vec<MirrorRow>> {
+        more::mirror_rows(self, account, limit)
     }
 
     fn mirror_since(&mut self) -> Result<Option<u64>> {

@@ -74,10 +74,10 @@ CREATE TABLE invite (
   created_ms INTEGER NOT NULL, revoked INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE mirror (
-  account BLOB, kind INTEGER, part BLOB, rank INTEGER NOT NULL, since_ms INTEGER NOT NULL, stamp INTEGER NOT NULL,
+  account BLOB, kind INTEGER, part BLOB, since_ms INTEGER NOT NULL, stamp INTEGER NOT NULL,
   PRIMARY KEY (account, kind, part)
 ) WITHOUT ROWID;
-CREATE INDEX mirror_order ON mirror (rank, since_ms, account, kind, part);
+CREATE INDEX mirror_since ON mirror (since_ms);
 ";
 
 /// Opens the connection of the one writer, making file and tables where there are none.

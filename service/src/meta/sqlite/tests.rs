@@ -7,7 +7,7 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::meta::suite::author::{Author, T0};
-use crate::meta::{Meta, NewRecord, Refused};
+use crate::meta::{Meta, MirrorObject, NewRecord, Refused};
 
 fn place() -> (tempfile::TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
@@ -184,4 +184,33 @@ async fn rows_that_lie_are_damage_and_no_panic() {
         let refused = store.append(&author.caller(0), batch, T0).await.unwrap_err();
         assert!(matches!(refused, MetaError::Damaged(_)), "{break_it}: {refused:?}");
     }
+}
+
+/// Otherwise a slot would be erased whose successor's roster never came into the bucket.
+#[tokio::test]
+async fn a_damaged_row_holds_back_the_mirror_work_behind_it() {
+    let (_dir, path) = place();
+    let store = Sqlite::open(&path).await.unwrap();
+    let mut author = Author::register(&store, 1).await;
+    let other = Author::register(&store, 2).await;
+    for job in store.mirror_jobs(&author.account, 9).await.unwrap() {
+        store.mirror_done(&job).await.unwrap();
+    }
+    let rotation = author.rotation(None);
+    author.rotate(&store, rotation, T0).await;
+    let objects = |jobs: Vec<crate::meta::MirrorJob>| jobs.into_iter().map(|job| job.object).collect::<Vec<_>>();
+    let all = objects(store.mirror_jobs(&author.account, 9).await.unwrap());
+    assert!(matches!(
+        all[..],
+        [.., MirrorObject::Rotation(2), MirrorObject::Roster, MirrorObject::EraseRecoverySlot(_)]
+    ));
+    Connection::open(&path).unwrap().execute_batch("DELETE FROM log WHERE idx = 1").unwrap();
+    let left = store.mirror_jobs(&author.account, 9).await.unwrap();
+    for job in &left {
+        store.mirror_done(job).await.unwrap();
+    }
+    assert_eq!(objects(left), all[..3]);
+    let stuck = store.mirror_jobs(&author.account, 9).await;
+    assert!(matches!(stuck, Err(MetaError::Damaged(_))), "{stuck:?}");
+    assert_eq!(store.mirror_jobs(&other.account, 9).await.unwrap().len(), 4);
 }

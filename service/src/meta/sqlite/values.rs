@@ -10,10 +10,8 @@ use proto::wire::slot::AccountName;
 use proto::wire::tree::Frontier;
 use rusqlite::{ErrorCode, Row};
 
-use crate::meta::tables::{
-    AccountRow, DeviceRow, DroppedBy, HeadRow, LogRow, MirrorRow, PackRow, RosterRow, mirror_rank,
-};
-use crate::meta::{Invite, MetaError, MirrorObject, Result, SlotBytes};
+use crate::meta::tables::{AccountRow, DeviceRow, DroppedBy, HeadRow, LogRow, MirrorRow, PackRow, RosterRow};
+use crate::meta::{Invite, MetaError, MirrorObject, RecoverySlot, Result, SlotBytes};
 
 /// Turns SQLite's error into ours.
 pub fn failed(e: rusqlite::Error) -> MetaError {
@@ -187,28 +185,36 @@ pub fn object_key(object: &MirrorObject) -> (u8, Vec<u8>) {
     match object {
         MirrorObject::PassphraseSlot => (1, Vec::new()),
         MirrorObject::Opaque => (2, Vec::new()),
-        MirrorObject::RecoverySlot(name) => (3, name.to_vec()),
+        MirrorObject::RecoverySlot(slot) => (3, slot_key(slot)),
         MirrorObject::Rotation(generation) => (4, generation.to_be_bytes().to_vec()),
         MirrorObject::Roster => (5, Vec::new()),
         MirrorObject::Head => (6, Vec::new()),
-        MirrorObject::EraseRecoverySlot(name) => (7, name.to_vec()),
+        MirrorObject::EraseRecoverySlot(slot) => (7, slot_key(slot)),
     }
+}
+
+fn slot_key(slot: &RecoverySlot) -> Vec<u8> {
+    [&slot.name[..], &slot.generation.to_be_bytes()].concat()
+}
+
+fn slot_of(row: &Row<'_>) -> Result<RecoverySlot> {
+    let part: [u8; 20] = array(row, "part")?;
+    let (name, generation) = part.split_first_chunk().ok_or(DAMAGED)?;
+    let generation = u32::from_be_bytes(generation.try_into().map_err(|_| DAMAGED)?);
+    Ok(RecoverySlot { name: *name, generation })
 }
 
 pub fn mirror(row: &Row<'_>) -> Result<MirrorRow> {
     let object = match number(row, "kind")? {
         1 => MirrorObject::PassphraseSlot,
         2 => MirrorObject::Opaque,
-        3 => MirrorObject::RecoverySlot(array(row, "part")?),
+        3 => MirrorObject::RecoverySlot(slot_of(row)?),
         4 => MirrorObject::Rotation(u32::from_be_bytes(array(row, "part")?)),
         5 => MirrorObject::Roster,
         6 => MirrorObject::Head,
-        7 => MirrorObject::EraseRecoverySlot(array(row, "part")?),
+        7 => MirrorObject::EraseRecoverySlot(slot_of(row)?),
         _ => return Err(DAMAGED),
     };
-    if number(row, "rank")? != u64::from(mirror_rank(&object)) {
-        return Err(DAMAGED);
-    }
     Ok(MirrorRow {
         account: AccountId(array(row, "account")?),
         object,

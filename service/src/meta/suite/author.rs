@@ -83,6 +83,13 @@ fn listed(device: &Device, version: u64) -> roster::Device {
     }
 }
 
+/// A root rotation to be signed: its roster, both new slots, and the root before.
+pub struct NextRoot {
+    pub roster: Roster,
+    pub slots: Vec<SlotBytes>,
+    pub old: SigningKey,
+}
+
 impl Author {
     pub fn new(seed: u8) -> Self {
         let root = key(seed, 200);
@@ -277,14 +284,26 @@ impl Author {
         Roster { version: self.roster.version + 1, ..self.roster.clone() }
     }
 
-    /// A new root: what the next roster says of it, and its key.
-    pub fn rotated(&self) -> (Roster, SigningKey) {
+    /// Makes a new root, which signs from here on. The recovery slot keeps a name, or gets one of its own.
+    pub fn rotation(&mut self, slot_name: Option<[u8; 16]>) -> NextRoot {
         let root = key(self.roster.root_generation as u8 + 90, 201);
-        let mut next = self.next_roster();
-        next.verifying_key = root.verifying_key().to_bytes();
-        next.root_generation += 1;
-        next.epoch += 1;
-        (next, root)
+        let mut roster = self.next_roster();
+        roster.verifying_key = root.verifying_key().to_bytes();
+        roster.root_generation += 1;
+        roster.epoch += 1;
+        let generations: Vec<_> = roster.slots.iter().map(|s| (s.kind, s.generation + 1)).collect();
+        let before = std::mem::replace(&mut self.roster.root_generation, roster.root_generation);
+        let (mut slots, said): (Vec<_>, _) = generations.into_iter().map(|(kind, g)| self.slot(kind, g)).unzip();
+        self.roster.root_generation = before;
+        roster.slots = said;
+        slots[1].slot_name = slot_name.or(slots[1].slot_name);
+        NextRoot { roster, slots, old: std::mem::replace(&mut self.root, root) }
+    }
+
+    /// Appends a rotation that the old root consents to.
+    pub async fn rotate(&mut self, store: &dyn Meta, next: NextRoot, now_ms: u64) -> Placed {
+        let new = self.sign_roster(next.roster, None, Some(&next.old));
+        self.append_roster_at(store, new, next.slots, now_ms).await
     }
 
     pub fn take_root(&mut self, root: SigningKey) {
@@ -321,7 +340,17 @@ impl Author {
 
     /// Appends a roster, knows it, and has tokens of its generation from then on.
     pub async fn append_roster(&mut self, store: &dyn Meta, new: NewRecord, slots: Vec<SlotBytes>) -> Placed {
-        let done = store.append_roster(new.clone(), slots, T0).await.unwrap();
+        self.append_roster_at(store, new, slots, T0).await
+    }
+
+    async fn append_roster_at(
+        &mut self,
+        store: &dyn Meta,
+        new: NewRecord,
+        slots: Vec<SlotBytes>,
+        now_ms: u64,
+    ) -> Placed {
+        let done = store.append_roster(new.clone(), slots, now_ms).await.unwrap();
         self.know(&new, done.placed[0]);
         let (clear, _) = new.record.split_body(&new.body).unwrap();
         self.roster = RosterClear::decode(clear).unwrap().roster;

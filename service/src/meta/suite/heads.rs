@@ -111,7 +111,7 @@ pub async fn a_head_names_only_what_is_there(store: &dyn Meta) {
     author.append(store, 0, author.events(0, &relying(&[3])), T0).await;
     store.readable_pack(&caller, PackId([3; 16]), T0 + 48 * HOUR).await.unwrap();
     // The mirror holds the whole head, its index first, and the frontier just after it last.
-    let jobs = store.mirror_jobs(99).await.unwrap();
+    let jobs = store.mirror_jobs(&author.account, 99).await.unwrap();
     let job = jobs.iter().find(|j| j.object == MirrorObject::Head).unwrap();
     let content = job.content.as_ref().unwrap();
     assert_eq!(content[..8], 2u64.to_le_bytes());
@@ -170,8 +170,10 @@ pub async fn a_drop_waits_for_another_device(store: &dyn Meta) {
 
 /// Does all mirror work at once.
 pub async fn mirrored(store: &dyn Meta) {
-    for job in store.mirror_jobs(999).await.unwrap() {
-        store.mirror_done(&job).await.unwrap();
+    for account in store.mirror_accounts(None, 999).await.unwrap() {
+        for job in store.mirror_jobs(&account, 999).await.unwrap() {
+            store.mirror_done(&job).await.unwrap();
+        }
     }
     assert_eq!(store.mirror_since().await.unwrap(), None);
 }

@@ -60,5 +60,7 @@ on_every_store! {
     rosters::a_leaving_device_is_gone_at_once,
     rosters::slots_come_with_their_roster,
     rosters::a_rotation_is_mirrored_in_order,
+    rosters::a_slot_replaced_before_it_was_mirrored_is_erased_too,
+    rosters::mirror_work_is_told_account_by_account,
     rosters::an_ended_account_goes_in_steps,
 }

@@ -24,6 +24,7 @@ enum Step {
     Stored { device: u8, pack: u8 },
     Join,
     ChangePassphrase,
+    Rotate { keeps_key: bool },
     Suspend(bool),
     Sweep,
     Mirror(u8),
@@ -49,6 +50,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (device, 0u8..6).prop_map(|(device, pack)| Step::Stored { device, pack }),
         1 => Just(Step::Join),
         1 => Just(Step::ChangePassphrase),
+        1 => any::<bool>().prop_map(|keeps_key| Step::Rotate { keeps_key }),
         1 => prop::bool::weighted(0.2).prop_map(Step::Suspend),
         2 => Just(Step::Sweep),
         2 => (0u8..8).prop_map(Step::Mirror),
@@ -113,6 +115,16 @@ impl Pair {
         self.author.roster = proto::wire::roster::RosterClear::decode(clear).unwrap().roster;
         self.author.generation += 1;
         true
+    }
+
+    async fn rotate(&mut self, keeps_key: bool) {
+        let generation = self.author.roster.slots[1].generation;
+        let name = self.author.slot(SlotKind::Recovery, generation).0.slot_name.filter(|_| keeps_key);
+        let next = self.author.rotation(name);
+        let new = self.author.sign_roster(next.roster, None, Some(&next.old));
+        if !self.roster(new, next.slots).await {
+            self.author.take_root(next.old);
+        }
     }
 
     async fn take(&mut self, step: Step, path: &Path) {
@@ -185,6 +197,7 @@ impl Pair {
                 let new = self.author.sign_roster(next, None, None);
                 self.roster(new, vec![bytes]).await;
             }
+            Step::Rotate { keeps_key } => self.rotate(keeps_key).await,
             Step::Suspend(suspend) => {
                 let change = if suspend { UserChange::Suspend } else { UserChange::Resume };
                 both!(self, s => s.user_change(&self.author.name, change)).unwrap();
@@ -197,9 +210,10 @@ impl Pair {
                 both!(self, s => s.drop_expired(now)).unwrap();
             }
             Step::Mirror(limit) => {
-                let jobs = both!(self, s => s.mirror_jobs(usize::from(limit))).unwrap();
-                for job in jobs {
-                    both!(self, s => s.mirror_done(&job)).unwrap();
+                for account in both!(self, s => s.mirror_accounts(None, 9)).unwrap() {
+                    for job in both!(self, s => s.mirror_jobs(&account, usize::from(limit))).unwrap() {
+                        both!(self, s => s.mirror_done(&job)).unwrap();
+                    }
                 }
             }
             Step::Guess(key) => {
@@ -237,7 +251,8 @@ impl Pair {
         let _answer = both!(self, s => s.users(None, 9));
         let _answer = both!(self, s => s.packs_after(None, 99));
         let _answer = both!(self, s => s.sweepable(now + (1 << 40), None, 99));
-        let _answer = both!(self, s => s.mirror_jobs(99));
+        let _answer = both!(self, s => s.mirror_accounts(None, 9));
+        let _answer = both!(self, s => s.mirror_jobs(&self.author.account, 99));
         let _answer = both!(self, s => s.totals());
         // The bytes charged are those of the rows that are there.
         let packs = self.model.packs_after(None, 99).await.unwrap();

@@ -5,7 +5,7 @@ use proto::wire::roster::{DeviceState, SlotKind};
 
 use super::author::{Author, T0, refusal};
 use super::heads::mirrored;
-use crate::meta::{Meta, MirrorObject, Refused, SlotBytes};
+use crate::meta::{Meta, MirrorObject, RecoverySlot, Refused, SlotBytes, UserChange};
 
 /// An account with two devices.
 async fn two(store: &dyn Meta) -> Author {
@@ -79,6 +79,12 @@ pub async fn a_leaving_device_is_gone_at_once(store: &dyn Meta) {
     let mut draft = author.draft(1, RecordKind::Events, &[], 0);
     draft.header.flags = FLAG_LAST;
     let last = author.sign(1, draft);
+    // Nothing follows it, not even in its own batch.
+    let mut after = author.draft(1, RecordKind::Events, &[], 0);
+    (after.header.counter, after.header.previous) = (2, last.record.digest());
+    let after = author.sign(1, after);
+    let both = store.append(&author.caller(1), vec![last.clone(), after], T0).await;
+    assert_eq!(refusal(both), Refused::DeviceGone);
     author.append(store, 1, last, T0).await;
     let id = author.devices[1].id;
     assert_eq!(store.device_access(&author.account, &id).await.unwrap(), None);
@@ -143,39 +149,34 @@ pub async fn slots_come_with_their_roster(store: &dyn Meta) {
 
 pub async fn a_rotation_is_mirrored_in_order(store: &dyn Meta) {
     let mut author = Author::register(store, 1).await;
-    let first: Vec<_> = store.mirror_jobs(99).await.unwrap().into_iter().map(|j| j.object).collect();
+    let account = author.account;
+    let first: Vec<_> = store.mirror_jobs(&account, 99).await.unwrap().into_iter().map(|j| j.object).collect();
     let old_name = author.slot(SlotKind::Recovery, 1).0.slot_name.unwrap();
-    use MirrorObject::*;
-    assert_eq!(first, [PassphraseSlot, Opaque, RecoverySlot(old_name), Roster]);
+    use MirrorObject::{EraseRecoverySlot, Opaque, PassphraseSlot, Roster, Rotation};
+    let recovery = |name, generation| MirrorObject::RecoverySlot(RecoverySlot { name, generation });
+    assert_eq!(first, [PassphraseSlot, Opaque, recovery(old_name, 1), Roster]);
     assert_eq!(store.mirror_since().await.unwrap(), Some(T0));
-    let held = store.mirror_jobs(1).await.unwrap().remove(0);
+    let held = store.mirror_jobs(&account, 1).await.unwrap().remove(0);
     assert_eq!(held.content, Some(author.slot(SlotKind::Passphrase, 1).0.slot));
     mirrored(store).await;
+    // A roster waits already: the rotation goes before it all the same.
+    let next = author.next_roster();
+    let waiting = author.sign_roster(next, None, None);
+    author.append_roster(store, waiting, vec![]).await;
 
-    let (mut next, root) = author.rotated();
-    author.roster.root_generation = 2;
-    let (passphrase, said_passphrase) = author.slot(SlotKind::Passphrase, 2);
-    let (recovery, said_recovery) = author.slot(SlotKind::Recovery, 2);
-    author.roster.root_generation = 1;
-    next.slots = vec![said_passphrase, said_recovery];
-    let old_root = author.root_key().clone();
-    author.take_root(root);
-    let without_consent = author.sign_roster(next.clone(), None, None);
-    let slots = vec![passphrase, recovery.clone()];
+    let rotation = author.rotation(None);
+    let (without_consent, slots) = (author.sign_roster(rotation.roster.clone(), None, None), rotation.slots.clone());
     assert!(matches!(refusal(store.append_roster(without_consent, slots.clone(), T0).await), Refused::BadRecord(_)));
-    let roster = author.sign_roster(next, None, Some(&old_root));
-    author.append_roster(store, roster, slots).await;
+    let new_name = slots[1].slot_name.unwrap();
+    author.rotate(store, rotation, T0 + 5).await;
 
-    let jobs = store.mirror_jobs(99).await.unwrap();
-    let new_name = recovery.slot_name.unwrap();
+    let jobs = store.mirror_jobs(&account, 99).await.unwrap();
     let order: Vec<_> = jobs.iter().map(|j| j.object.clone()).collect();
-    assert_eq!(
-        order,
-        [PassphraseSlot, Opaque, RecoverySlot(new_name), Rotation(2), Roster, EraseRecoverySlot(old_name)]
-    );
+    let old = EraseRecoverySlot(RecoverySlot { name: old_name, generation: 1 });
+    assert_eq!(order, [PassphraseSlot, Opaque, recovery(new_name, 2), Rotation(2), Roster, old]);
     assert_eq!(jobs[5].content, None);
     assert_eq!(jobs[3].content, jobs[4].content);
-    assert_eq!(jobs[4].content.as_ref().unwrap()[..8], 1u64.to_le_bytes());
+    assert_eq!(jobs[4].content.as_ref().unwrap()[..8], 2u64.to_le_bytes());
     // What changed while it was being written is written again.
     let next = author.next_roster();
     let roster = author.sign_roster(next, None, None);
@@ -183,11 +184,47 @@ pub async fn a_rotation_is_mirrored_in_order(store: &dyn Meta) {
     for job in &jobs {
         store.mirror_done(job).await.unwrap();
     }
-    let left = store.mirror_jobs(99).await.unwrap();
+    let left = store.mirror_jobs(&account, 99).await.unwrap();
     assert_eq!(left.iter().map(|j| j.object.clone()).collect::<Vec<_>>(), [Roster]);
-    assert_eq!(left[0].content.as_ref().unwrap()[..8], 2u64.to_le_bytes());
+    assert_eq!(left[0].content.as_ref().unwrap()[..8], 3u64.to_le_bytes());
     let answer = store.sign_in(&author.account, SlotKind::Recovery).await.unwrap();
-    assert_eq!(answer.rosters.iter().map(|e| e.index).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(answer.rosters.iter().map(|e| e.index).collect::<Vec<_>>(), [2, 3]);
+}
+
+pub async fn a_slot_replaced_before_it_was_mirrored_is_erased_too(store: &dyn Meta) {
+    let mut author = Author::register(store, 1).await;
+    mirrored(store).await;
+    let name = author.slot(SlotKind::Recovery, 1).0.slot_name;
+    for _ in 0..2 {
+        let rotation = author.rotation(name);
+        author.rotate(store, rotation, T0).await;
+    }
+    let jobs = store.mirror_jobs(&author.account, 99).await.unwrap();
+    let slots = jobs.into_iter().filter_map(|job| match job.object {
+        MirrorObject::RecoverySlot(slot) => Some((slot.generation, job.content.is_some())),
+        MirrorObject::EraseRecoverySlot(slot) => Some((slot.generation, job.content.is_some())),
+        _ => None,
+    });
+    assert_eq!(slots.collect::<Vec<_>>(), [(3, true), (1, false), (2, false)]);
+    // A deletion erases what may be there, whether it was ever written or not.
+    store.user_change(&author.name, UserChange::Delete).await.unwrap();
+    let all = store.deleting_slots(&author.account).await.unwrap();
+    assert_eq!(all.iter().map(|s| (Some(s.name), s.generation)).collect::<Vec<_>>(), [(name, 3), (name, 1), (name, 2)]);
+}
+
+pub async fn mirror_work_is_told_account_by_account(store: &dyn Meta) {
+    let mut accounts = Vec::new();
+    for seed in 1..=5 {
+        accounts.push(Author::register(store, seed).await.account);
+    }
+    accounts.sort();
+    assert_eq!(store.mirror_accounts(None, 2).await.unwrap(), accounts[..2]);
+    assert_eq!(store.mirror_accounts(Some(accounts[1]), 9).await.unwrap(), accounts[2..]);
+    for job in store.mirror_jobs(&accounts[3], 9).await.unwrap() {
+        assert_eq!(job.account, accounts[3]);
+        store.mirror_done(&job).await.unwrap();
+    }
+    assert_eq!(store.mirror_accounts(Some(accounts[1]), 9).await.unwrap(), [accounts[2], accounts[4]]);
 }
 
 pub async fn an_ended_account_goes_in_steps(store: &dyn Meta) {

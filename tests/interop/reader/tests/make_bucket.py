@@ -299,7 +299,7 @@ class Account:
     def write(self, folder, head_epoch=None, entries_per_page=2, front_last_day=0):
         """Writes all objects. `head_epoch`: the head may be older than the newest roster."""
         slot, newest = self.slot(), len(self.roots)
-        self.objects[f"slots/{H('recovery slot name', self.recovery_key)[:16].hex()}"] = slot
+        self.objects[f"slots/{H('recovery slot name', self.recovery_key)[:16].hex()}-{newest}"] = slot
         for index in range(newest):
             record, body = self.roster(index + 1, index, slot)
             mirrored = u64(index) + record + u64(1_767_225_600_000) + body
