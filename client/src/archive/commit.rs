@@ -84,7 +84,7 @@ impl<'t> Commit<'t> {
         let bytes: usize = gathered.iter().map(|row| row.encoded.len()).sum();
         if bytes >= stretch::BYTES_MIN
             && self.parts.rules.has_ids(&chat.source)
-            && let Some(prepared) = stretch::prepare(self.parts, &chat, &gathered, Some(packed))
+            && let Some(prepared) = stretch::prepare(self.parts, &chat, &gathered, Some(packed))?
             && self.put_stretch(&chat, &prepared, gathered.iter().map(|row| row.key), Some(arrival))?
         {
             return Ok(());

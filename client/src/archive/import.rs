@@ -115,7 +115,7 @@ impl Import<'_> {
     /// Commits the rest, folds, and indexes.
     pub fn finish(mut self) -> Result<Imported> {
         for i in 0..self.chats.len() {
-            self.take_gathered(i);
+            self.take_gathered(i)?;
             if self.batch.len() >= BATCH_ROWS || self.batch_bytes >= BATCH_BYTES {
                 self.flush()?;
             }
@@ -178,16 +178,16 @@ impl Import<'_> {
             seen.last = seen.last.max(Some(row.time));
         }
         self.row_bytes += encoded.len();
-        if Gather::takes(&row) && self.archive.parts.rules.has_ids(&chat.source) {
+        if Gather::takes(row.kind) && self.archive.parts.rules.has_ids(&chat.source) {
             let key = key_of(&self.archive.parts, chat, seen.count.id, &row);
             self.gathered_bytes += encoded.len();
-            seen.gather.push(Gathered { key, arrival: 0, row, encoded });
+            seen.gather.push(Gathered { key, arrival: 0, encoded });
             if seen.gather.is_full() {
-                self.cut(i);
+                self.cut(i)?;
             }
             while self.gathered_bytes > GATHERED_BYTES_MAX {
                 let largest = (0..self.chats.len()).max_by_key(|i| self.chats.get(*i).map_or(0, |s| s.gather.bytes));
-                self.take_gathered(largest.unwrap_or(0));
+                self.take_gathered(largest.unwrap_or(0))?;
             }
         } else {
             self.batch_bytes += encoded.len();
@@ -200,37 +200,44 @@ impl Import<'_> {
     }
 
     /// Makes a stretch of what has gathered of a chat, and leaves the end that may still grow.
-    fn cut(&mut self, i: usize) {
-        let Some(seen) = self.chats.get_mut(i) else { return };
+    fn cut(&mut self, i: usize) -> Result<()> {
+        let Some(seen) = self.chats.get_mut(i) else { return Ok(()) };
         let before = seen.gather.bytes;
         let rows = seen.gather.cut();
         self.gathered_bytes -= before - seen.gather.bytes;
-        self.make_stretch(i, rows);
+        self.make_stretch(i, rows)
     }
 
     /// Takes all that has gathered of a chat: as a stretch where it is enough for one.
-    fn take_gathered(&mut self, i: usize) {
-        let Some(seen) = self.chats.get_mut(i) else { return };
+    fn take_gathered(&mut self, i: usize) -> Result<()> {
+        let Some(seen) = self.chats.get_mut(i) else { return Ok(()) };
         self.gathered_bytes -= seen.gather.bytes;
         let bytes = seen.gather.bytes;
         let rows = seen.gather.take_all();
         if bytes >= stretch::BYTES_MIN && self.row_bytes >= BULK_BYTES {
-            self.make_stretch(i, rows);
-        } else {
-            self.batch_bytes += bytes;
-            self.batch.extend(rows.into_iter().map(|row| (i, row.row)));
+            return self.make_stretch(i, rows);
         }
+        self.batch_bytes += bytes;
+        self.batch_rows(i, &rows)
     }
 
-    fn make_stretch(&mut self, i: usize, rows: Vec<Gathered>) {
-        let Some(seen) = self.chats.get(i) else { return };
-        match stretch::prepare(&self.archive.parts, &seen.count.chat, &rows, None) {
+    fn make_stretch(&mut self, i: usize, rows: Vec<Gathered>) -> Result<()> {
+        let Some(seen) = self.chats.get(i) else { return Ok(()) };
+        match stretch::prepare(&self.archive.parts, &seen.count.chat, &rows, None)? {
             Some(prepared) => {
                 self.batch_bytes += prepared.bytes;
                 self.stretches.push((i, prepared, rows));
+                Ok(())
             }
-            None => self.batch.extend(rows.into_iter().map(|row| (i, row.row))),
+            None => self.batch_rows(i, &rows),
         }
+    }
+
+    fn batch_rows(&mut self, i: usize, rows: &[Gathered]) -> Result<()> {
+        for row in rows {
+            self.batch.push((i, row.row()?));
+        }
+        Ok(())
     }
 
     /// Moves fields that are too long for a row into files of their own (DESIGN §6). A row that is too long even then
@@ -321,7 +328,7 @@ impl Import<'_> {
                     count.messages_new += prepared.messages;
                 } else {
                     for row in rows {
-                        seen.add_row(commit, &row.row)?;
+                        seen.add_row(commit, &row.row()?)?;
                     }
                 }
             }

@@ -57,10 +57,24 @@ pub(super) fn derive_public(purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// `K(key, parts)`.
+///
+/// Ids are made by the million of short parts: these are hashed in one piece, without the state of a hash of any length
+/// and its wiping. What the machine's stack keeps of that is no more than the key itself, which outlives it.
 pub(super) fn keyed(key: &Secret, parts: &[&[u8]]) -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new_keyed(key.bytes());
-    *secret_of(&mut hasher, parts).bytes()
+    let mut short = [0; SHORT_BYTES];
+    let mut end = 0;
+    for part in parts {
+        let Some(room) = short.get_mut(end..end + part.len()) else {
+            let mut hasher = blake3::Hasher::new_keyed(key.bytes());
+            return *secret_of(&mut hasher, parts).bytes();
+        };
+        room.copy_from_slice(part);
+        end += part.len();
+    }
+    *blake3::keyed_hash(key.bytes(), short.get(..end).unwrap_or_default()).as_bytes()
 }
+
+const SHORT_BYTES: usize = 256;
 
 /// `K(key, parts)[out.len()]`.
 pub(super) fn keyed_long(key: &Secret, parts: &[&[u8]], out: &mut [u8]) {

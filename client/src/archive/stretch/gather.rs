@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::BYTES_FULL;
+use crate::archive::error::Result;
 use crate::archive::parts::Parts;
 use crate::archive::rows::{RowKey, long_file};
 use crate::crypto::Digest;
@@ -16,7 +17,6 @@ pub struct Gathered {
     pub key: RowKey,
     /// 0 not known yet, else 1 + the index of its first record.
     pub arrival: u64,
-    pub row: Row,
     pub encoded: Vec<u8>,
 }
 
@@ -26,7 +26,11 @@ impl Gathered {
         let BlockRow { key, arrival, row, .. } = row;
         let crate::event::RowKey { chat, time, target, kind, own } = *key;
         let key = RowKey { chat, time, target, kind, id: own };
-        Self { key, arrival: *arrival, row: row.clone(), encoded: row.encode() }
+        Self { key, arrival: *arrival, encoded: row.encode() }
+    }
+
+    pub fn row(&self) -> Result<Row> {
+        Ok(Row::decode(&self.encoded)?)
     }
 }
 
@@ -39,8 +43,8 @@ pub struct Gather {
 
 impl Gather {
     /// Whether rows of a kind may stand in a stretch: those that change what the archive knows beside them do not.
-    pub fn takes(row: &Row) -> bool {
-        !matches!(row.kind, Kind::OWN_DELETE | Kind::UNDELETE | Kind::IMPORT | Kind::VIEW)
+    pub fn takes(kind: Kind) -> bool {
+        !matches!(kind, Kind::OWN_DELETE | Kind::UNDELETE | Kind::IMPORT | Kind::VIEW)
     }
 
     pub fn push(&mut self, row: Gathered) {
@@ -122,8 +126,14 @@ pub struct Prepared {
 /// Makes a stretch of rows in key order; none where they do not fit one frame, or two are of one key.
 ///
 /// `packed` is the frame they came in, where they did.
-pub fn prepare(parts: &Parts, chat: &Chat, rows: &[Gathered], packed: Option<Vec<u8>>) -> Option<Prepared> {
-    let (first, last) = (rows.first()?.key.time, rows.last()?.key.time);
+pub fn prepare(
+    parts: &Parts,
+    chat: &Chat,
+    rows: &[Gathered],
+    packed: Option<Vec<u8>>,
+) -> Result<Option<Prepared>> {
+    let (Some(one), Some(other)) = (rows.first(), rows.last()) else { return Ok(None) };
+    let (first, last) = (one.key.time, other.key.time);
     let mut frame = FrameBuilder::new(chat);
     let mut out = Prepared {
         first,
@@ -142,29 +152,33 @@ pub fn prepare(parts: &Parts, chat: &Chat, rows: &[Gathered], packed: Option<Vec
     };
     for (at, row) in rows.iter().enumerate() {
         let before = at.checked_sub(1).and_then(|at| rows.get(at));
-        if before.is_some_and(|before| before.key >= row.key) || !Gather::takes(&row.row) {
-            return None;
+        if before.is_some_and(|before| before.key >= row.key) || !Gather::takes(row.key.kind) {
+            return Ok(None);
         }
         frame.push(row.arrival, &row.encoded);
         if frame.bytes() > BLOCK_BYTES_MAX {
-            return None;
+            return Ok(None);
         }
         out.lanes.add(&parts.ids.term(chat, &row.encoded));
-        out.edits += u64::from(row.row.kind == Kind::EDIT);
-        for file in [tag::LONG_BODY, tag::LONG_EXTRA].into_iter().filter_map(|t| long_file(parts, &row.row, t)) {
-            out.long.push((file, row.key.time, row.key.target));
-        }
+        out.edits += u64::from(row.key.kind == Kind::EDIT);
     }
     out.bytes = frame.bytes();
     out.frame = packed.unwrap_or_else(|| frame.pack());
     for rows in rows.chunk_by(|a, b| (a.key.time, a.key.target) == (b.key.time, b.key.target)) {
         let Some(target) = rows.first().map(|row| (row.key.time, row.key.target)) else { continue };
-        let folded = rows.iter().map(|row| (row.key.id, row.row.clone())).collect();
+        let mut folded = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (id, row) = (row.key.id, row.row()?);
+            for file in [tag::LONG_BODY, tag::LONG_EXTRA].into_iter().filter_map(|t| long_file(parts, &row, t)) {
+                out.long.push((file, target.0, target.1));
+            }
+            folded.push((id, row));
+        }
         if let Some(message) = parts.rules.fold_target(chat, folded) {
             out.count(&message, target);
         }
     }
-    Some(out)
+    Ok(Some(out))
 }
 
 impl Prepared {
