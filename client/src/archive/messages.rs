@@ -145,20 +145,33 @@ impl<'t> Messages<'t> {
         Ok(())
     }
 
-    /// Puts the messages of a stretch that waits into the tables.
-    pub fn settle_stretch(&mut self, chat: &Entry, stretch: Stretch) -> Result<()> {
-        let opened = Opened::new(self.db, self.parts, chat, stretch)?;
-        stretch::settled(self.db, &stretch)?;
+    /// Puts the messages of stretches that wait into the tables.
+    pub fn settle_stretches(&mut self, waiting: &[Stretch]) -> Result<()> {
+        let mut chats: HashMap<i64, Entry> = HashMap::new();
+        let mut all: Vec<(i64, bool, Message)> = Vec::new();
+        for stretch in waiting {
+            if !chats.contains_key(&stretch.chat) {
+                chats.insert(stretch.chat, chats::by_number(self.db, stretch.chat)?);
+            }
+            let Some(chat) = chats.get(&stretch.chat) else { continue };
+            let opened = Opened::new(self.db, self.parts, chat, *stretch)?;
+            stretch::settled(self.db, stretch)?;
+            for target in opened.targets(self.parts, self.media, self.db) {
+                let target = target?;
+                // What has attachments, or a field that is a file, has been put there with the stretch.
+                let early = target.iter().any(|(_, row)| {
+                    [tag::ATTACHMENTS, tag::LONG_BODY, tag::LONG_EXTRA].iter().any(|t| row.fields.get(*t).is_some())
+                });
+                all.extend(self.parts.rules.fold_target(&chat.chat, target).map(|m| (stretch.chat, early, m)));
+            }
+        }
+        // Numbers tell the time, so by time one page of the table is written after the other.
+        all.sort_by_key(|(_, _, message)| message.time);
         let mut tally = Tally::default();
-        for target in opened.targets(self.parts, self.media, self.db) {
-            let target = target?;
-            // What has attachments, or a field that is a file, has been put there with the stretch.
-            let early = target.iter().any(|(_, row)| {
-                [tag::ATTACHMENTS, tag::LONG_BODY, tag::LONG_EXTRA].iter().any(|t| row.fields.get(*t).is_some())
-            });
-            let Some(message) = self.parts.rules.fold_target(&chat.chat, target) else { continue };
-            let known = if early { self.find(chat, &message.id)? } else { None };
-            self.store(chat, &message, known, &mut tally)?;
+        for (chat, early, message) in &all {
+            let Some(chat) = chats.get(chat) else { continue };
+            let known = if *early { self.find(chat, &message.id)? } else { None };
+            self.store(chat, message, known, &mut tally)?;
         }
         Ok(())
     }

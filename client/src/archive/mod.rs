@@ -66,8 +66,8 @@ pub struct Archive {
 }
 
 /// How many messages are indexed in one transaction. Ids are random, so each transaction writes most pages of their index
-/// anew, however few messages it has: many at once cost little more than few.
-const INDEX_BATCH: usize = 50_000;
+/// anew, however few messages it has: many at once cost little more than few. They are held in memory meanwhile.
+const INDEX_BATCH: usize = 25_000;
 /// Up to so many messages are indexed as soon as they are here.
 const INDEX_AT_ONCE: u64 = if cfg!(test) { 50 } else { 20_000 };
 

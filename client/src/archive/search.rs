@@ -143,23 +143,21 @@ impl Archive {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut any = false;
         {
-            let sql = format!(
-                "SELECT {} FROM stretches WHERE waiting > 0 ORDER BY chat, first LIMIT 5000",
-                stretch::COLUMNS
-            );
+            let sql = format!("SELECT {} FROM stretches WHERE waiting > 0 ORDER BY last", stretch::COLUMNS);
             let mut statement = transaction.prepare(&sql)?;
-            let waiting = statement.query_map([], stretch::read)?.collect::<rusqlite::Result<Vec<_>>>()?;
-            let mut messages = Messages::new(&transaction, &self.parts, &self.media)?;
-            let mut left = i64::try_from(limit).unwrap_or(i64::MAX);
-            for stretch in waiting {
-                let chat = chats::by_number(&transaction, stretch.chat)?;
-                messages.settle_stretch(&chat, stretch)?;
-                any = true;
+            let mut found = statement.query([])?;
+            let (mut waiting, mut left) = (Vec::new(), i64::try_from(limit).unwrap_or(i64::MAX));
+            while left > 0
+                && let Some(row) = found.next()?
+            {
+                let stretch = stretch::read(row)?;
                 left -= stretch.waiting;
-                if left <= 0 {
-                    break;
-                }
+                waiting.push(stretch);
             }
+            drop(found);
+            any |= !waiting.is_empty();
+            let mut messages = Messages::new(&transaction, &self.parts, &self.media)?;
+            messages.settle_stretches(&waiting)?;
             messages.finish()?;
         }
         transaction.commit()?;
