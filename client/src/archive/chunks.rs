@@ -148,7 +148,29 @@ impl Archive {
             let name = named.filter(|a| self.file_of(a) == Some(*file)).find_map(|a| a.name);
             list.push((id, name));
         }
+        for id in self.messages_of_text(file)? {
+            list.push((id, Some("a long text".to_owned())));
+        }
         Ok(list)
+    }
+
+    /// Messages whose text, or an older version of it, was too long for its row and is this file.
+    fn messages_of_text(&self, file: &FileId) -> Result<Vec<EventId>> {
+        let mut statement = self.db.prepare("SELECT DISTINCT target FROM long_fields WHERE file = ?1")?;
+        let targets: Vec<EventId> =
+            statement.query_map([file.0], |r| Ok(EventId(r.get(0)?)))?.collect::<rusqlite::Result<_>>()?;
+        // A row joined with others is shown under another id.
+        targets.into_iter().map(|id| Ok(self.message(&id)?.map_or(id, |shown| shown.message.id))).collect()
+    }
+
+    /// Log index of the first record that brought a message naming this file; none where none is in the log.
+    pub fn arrival_of_file(&self, file: &FileId) -> Result<Option<u64>> {
+        let of_attachment = "SELECT r.arrival FROM attachments a JOIN messages m ON m.n = a.n AND m.chat = a.chat \
+            JOIN rows r ON r.chat = m.chat AND r.time = m.time AND r.target = m.id WHERE a.file = ?1";
+        let of_text = "SELECT r.arrival FROM long_fields l \
+            JOIN rows r ON r.chat = l.chat AND r.time = l.time AND r.target = l.target WHERE l.file = ?1";
+        let sql = format!("SELECT min(arrival) FROM ({of_attachment} UNION ALL {of_text})");
+        Ok(self.db.query_row(&sql, [file.0], |r| r.get::<_, Option<i64>>(0))?.map(i64::cast_unsigned))
     }
 
     /// Bytes of all files that messages name, each counted once.

@@ -74,6 +74,8 @@ pub struct Counts {
     pub waiting_bytes: u64,
     /// Rows that no record of the log holds yet, those in flight included.
     pub unsynced: u64,
+    /// Messages among them: new ones, and those that acts still to be sent are about.
+    pub unsaved_messages: u64,
 }
 
 /// A chat of the first screen.
@@ -246,6 +248,11 @@ impl Archive {
             waiting: one(&format!("SELECT count(*) {waiting}"))?,
             waiting_bytes: one(&format!("SELECT coalesce(sum(bytes), 0) {waiting}"))?,
             unsynced: one("SELECT count(*) FROM rows WHERE state <> 0")?,
+            unsaved_messages: one(&format!(
+                "SELECT count(*) FROM (SELECT DISTINCT chat, target FROM rows WHERE state <> 0 AND kind < {} AND kind <> {})",
+                Kind::VIEW.0,
+                Kind::READ_MARK.0
+            ))?,
         })
     }
 
