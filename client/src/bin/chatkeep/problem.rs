@@ -208,7 +208,13 @@ fn told(mut problem: Box<Problem>, error: Error) -> Box<Problem> {
         Error::Tls { cause, .. } => {
             problem.hint("private CA? set CHATKEEP_CA_FILE; otherwise do not continue").cause(cause)
         }
-        Error::Version { .. } => problem.hint("update chatkeep; your data is safe"),
+        Error::Version { server, detail } => {
+            if detail.starts_with("needs ") {
+                let version = env!("CARGO_PKG_VERSION");
+                problem.message = format!("this client ({version}) is too old for {server} ({detail})");
+            }
+            problem.hint("update chatkeep; your data is safe")
+        }
         Error::Unreachable { server, cause } => {
             problem.message = format!("cannot reach {} ({})", with_port(&server), plain_cause(&cause));
             problem.hint("will resume where it stopped; `chatkeep doctor` tests each step")
@@ -282,6 +288,12 @@ mod tests {
         assert_eq!(wrong.0, "that passphrase does not open ana@vault.example.org");
         assert!(wrong.1.starts_with("check keyboard layout and Caps Lock; nothing was changed"));
         assert_eq!(wrong.2, 12);
+        let old = Error::Version { server: "vault.example.org".into(), detail: "needs 1.6 or newer".into() };
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            line(old).0,
+            format!("this client ({version}) is too old for vault.example.org (needs 1.6 or newer)")
+        );
         let internal = line(Error::Internal("x".into()));
         assert_eq!((internal.0.as_str(), internal.2), ("unexpected failure; this is a bug", 1));
         let full = Error::DiskFull { what: "restore", needed: 2_469_606_195, free: 966_367_641, path: "/data".into() };

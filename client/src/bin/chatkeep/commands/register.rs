@@ -58,8 +58,10 @@ pub async fn run(context: &Context, args: &Register) -> Result<Outcome> {
         None => made?,
     };
     let account = joined.identity().shown();
-    let _lock = context.lock("register")?;
-    let vault = joined.install(&home, &*keys)?;
+    let exists =
+        |problem: Box<Problem>| problem.hint(format!("the account was made: `chatkeep login {account}` gets in"));
+    let _lock = context.lock("register").map_err(exists)?;
+    let vault = joined.install(&home, &*keys).map_err(|error| exists(error.into()))?;
     if let Some((kit, key)) = &kit {
         show(context, key, kit.path())?;
     }
