@@ -267,7 +267,8 @@ impl Flow<'_> {
                 let (mut affected, mut first, mut here) = (0, u64::MAX, true);
                 for file in self.archive.files_of_chunks(&chunks.iter().map(|c| c.id).collect::<Vec<_>>())? {
                     affected += self.archive.messages_of_file(&file)?.len() as u64;
-                    first = first.min(self.archive.arrival_of_file(&file)?.unwrap_or(u64::MAX));
+                    // Where nobody can tell, it may be any.
+                    first = first.min(self.archive.arrival_of_file(&file)?.unwrap_or(0));
                     here &= self.archive.file(&file)?.is_some();
                 }
                 ("attachments", affected, Some(first), here)
