@@ -64,6 +64,8 @@ pub enum Error {
     Unsaved { messages: u64 },
     #[error("{0}")]
     Refused(String),
+    #[error("the keyring does not open: {0}")]
+    Keyring(String),
     #[error("another chatkeep (pid {pid}, {command}) is using this archive")]
     Busy { pid: u32, command: String },
     #[error("{server} presented a certificate this device does not trust")]
@@ -72,6 +74,9 @@ pub enum Error {
     Version { server: String, detail: String },
     #[error("cannot reach {server} ({cause})")]
     Unreachable { server: String, cause: String },
+    /// Something was sent that may have been done: what made it valid must be kept.
+    #[error("{server} has not said whether it took this")]
+    AnswerLost { server: String },
     #[error("{server} is very busy and asked us to wait {} s", wait.as_secs().max(1))]
     Overloaded { server: String, wait: Duration },
     #[error("the server failed on this request (id {request_id})")]
@@ -98,7 +103,7 @@ impl Error {
         match self {
             Self::NotSetUp => "E_NOT_SET_UP",
             Self::WrongPassphrase { .. } => "E_WRONG_PASSPHRASE",
-            Self::WeakPassphrase { .. } | Self::Refused(_) | Self::DevicesFull => "E_REFUSED",
+            Self::WeakPassphrase { .. } | Self::Refused(_) | Self::Keyring(_) | Self::DevicesFull => "E_REFUSED",
             Self::RecoveryKeyTypo => "E_RECOVERY_KEY_TYPO",
             Self::WrongRecoveryKey => "E_WRONG_RECOVERY_KEY",
             Self::DeviceRevoked { .. } => "E_DEVICE_REVOKED",
@@ -118,7 +123,7 @@ impl Error {
             Self::Busy { .. } => "E_BUSY",
             Self::Tls { .. } => "E_TLS",
             Self::Version { .. } => "E_VERSION",
-            Self::Unreachable { .. } => "E_UNREACHABLE",
+            Self::Unreachable { .. } | Self::AnswerLost { .. } => "E_UNREACHABLE",
             Self::Overloaded { .. } => "E_OVERLOADED",
             Self::Server { .. } => "E_SERVER",
             Self::Damaged { .. } => "E_DAMAGED",
@@ -197,6 +202,7 @@ impl From<KeyError> for Error {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::Io(source) => Self::Io { path: "the key store".to_owned(), source },
+            KeyError::Store(why) => Self::Keyring(why),
             KeyError::Exposed(_) => Self::Refused(error.to_string()),
             other => Self::Archive(other.to_string()),
         }

@@ -49,8 +49,14 @@ pub fn chatkeep() -> PathBuf {
 
 impl Site {
     pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With further settings of the service, each `KEY=VALUE`.
+    pub fn with(settings: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let program = Program::start(&dir.path().join("service"), None);
+        let settings: Vec<String> = settings.iter().map(ToString::to_string).collect();
+        let program = Program::configured(&dir.path().join("service"), None, &settings);
         Self { dir, program }
     }
 
@@ -102,6 +108,18 @@ impl Site {
         let phone = self.joined("phone", &kit);
         phone.run(&["restore"]).succeeds();
         (laptop, phone, kit)
+    }
+
+    /// Every pack the service has.
+    pub fn packs(&self) -> Vec<PathBuf> {
+        let entries = |dir: &Path| -> Vec<PathBuf> {
+            std::fs::read_dir(dir).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+        };
+        let in_accounts = entries(&self.dir.path().join("service/objects"));
+        let objects = in_accounts.iter().filter(|dir| dir.is_dir()).flat_map(|dir| entries(dir));
+        let is_pack = |path: &PathBuf| path.is_file() && path.file_name().is_some_and(|name| name.len() == 32);
+        let slots = |path: &PathBuf| path.parent().is_some_and(|dir| dir.ends_with("slots"));
+        objects.filter(|path| is_pack(path) && !slots(path)).collect()
     }
 
     /// Stops the service and starts it again at the same address.
@@ -156,7 +174,8 @@ impl Machine {
         history::listed(&archive)
     }
 
-    fn opened(&self) -> Vault {
+    /// Its device, for what no command shows.
+    pub fn opened(&self) -> Vault {
         let home = Home::at(&self.home);
         let address = ServerAddress::parse(&self.server.to_string()).unwrap();
         let at = reached_by(Arc::new(Network::new(address, None)));

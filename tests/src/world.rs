@@ -87,8 +87,9 @@ pub fn reached_by(connector: Arc<dyn Connector>) -> Where {
 
 pub async fn register_at(at: Where, account: &str, device: &str) -> Result<(Joined, RecoveryKey)> {
     let cost = Some(Cost::CHEAP_FOR_TESTS);
-    let made = Vault::register(at, name(account), passphrase(PASSPHRASE), true, label(device), None, cost).await?;
-    Ok((made.0, made.1.expect("a recovery key was asked for")))
+    let key = RecoveryKey::generate(&mut at.env.entropy.clone());
+    let joined = Vault::register(at, name(account), passphrase(PASSPHRASE), Some(&key), label(device), None, cost);
+    Ok((joined.await?, key))
 }
 
 /// A folder with the keys of one device in a file.

@@ -18,5 +18,11 @@ mod getting_in;
 mod interrupts;
 #[path = "cli/json.rs"]
 mod json;
+#[path = "cli/places.rs"]
+mod places;
+#[path = "cli/proxy.rs"]
+mod proxy;
 #[path = "cli/terminal.rs"]
 mod terminal;
+#[path = "cli/waiting.rs"]
+mod waiting;

@@ -3,7 +3,8 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::error::{ArchiveError, Result};
-use super::{Archive, Commit};
+use super::stretch::{self, Opened};
+use super::{Archive, Commit, chats};
 use crate::ids::{ChunkId, EventId, FileId, PackId};
 use zeroize::Zeroizing;
 
@@ -148,7 +149,45 @@ impl Archive {
             let name = named.filter(|a| self.file_of(a) == Some(*file)).find_map(|a| a.name);
             list.push((id, name));
         }
+        for id in self.messages_of_text(file)? {
+            list.push((id, Some("a long text".to_owned())));
+        }
         Ok(list)
+    }
+
+    /// Messages whose text, or an older version of it, was too long for its row and is this file.
+    fn messages_of_text(&self, file: &FileId) -> Result<Vec<EventId>> {
+        let mut statement = self.db.prepare("SELECT DISTINCT target FROM long_fields WHERE file = ?1")?;
+        let targets: Vec<EventId> =
+            statement.query_map([file.0], |r| Ok(EventId(r.get(0)?)))?.collect::<rusqlite::Result<_>>()?;
+        // A row joined with others is shown under another id.
+        targets.into_iter().map(|id| Ok(self.message(&id)?.map_or(id, |shown| shown.message.id))).collect()
+    }
+
+    /// Log index of the first record that brought a message naming this file; none where none is in the log.
+    pub fn arrival_of_file(&self, file: &FileId) -> Result<Option<u64>> {
+        let mut targets = self.db.prepare(
+            "SELECT m.chat, m.time, m.id FROM attachments a JOIN messages m ON m.n = a.n AND m.chat = a.chat \
+             WHERE a.file = ?1 UNION SELECT chat, time, target FROM long_fields WHERE file = ?1",
+        )?;
+        let mut single =
+            self.db.prepare("SELECT min(arrival) FROM rows WHERE chat = ?1 AND time = ?2 AND target = ?3")?;
+        let mut first: Option<i64> = None;
+        let mut found = targets.query([file.0])?;
+        while let Some(r) = found.next()? {
+            let (chat, time, target): (i64, i64, [u8; 32]) = (r.get(0)?, r.get(1)?, r.get(2)?);
+            let mut arrival: Option<i64> = single.query_row(params![chat, time, target], |r| r.get(0))?;
+            if let Some(stretch) = stretch::covering(&self.db, chat, time)? {
+                let opened = Opened::new(&self.db, &self.parts, &chats::by_number(&self.db, chat)?, stretch)?;
+                let of_target = opened.rows().filter(|(key, ..)| key.target.0 == target);
+                arrival = of_target.filter_map(|(_, _, arrival)| arrival).min();
+            }
+            first = match (first, arrival) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (one, other) => one.or(other),
+            };
+        }
+        Ok(first.map(i64::cast_unsigned))
     }
 
     /// Bytes of all files that messages name, each counted once.

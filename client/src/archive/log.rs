@@ -43,6 +43,8 @@ pub enum Note {
     LastRecoveryCheck,
     /// Devices whose last record was seen in the log and that no roster lists as gone yet.
     Left,
+    /// When devices wrote last and when they went.
+    Seen,
     /// Only in an archive that proves a restore beside this device's own one: how many of the device's records the log
     /// had when it was made. They were sent from there, so no copy of the device made them.
     SentElsewhere,
@@ -60,6 +62,7 @@ impl Note {
             Self::Head => "head",
             Self::Catalogue => "catalogue",
             Self::Own => "own",
+            Self::Seen => "seen",
             Self::Restore => "restore",
             Self::Fork => "fork",
             Self::Damage => "damage",

@@ -77,6 +77,8 @@ pub struct Counts {
     pub waiting_bytes: u64,
     /// Rows that no record of the log holds yet, those in flight included.
     pub unsynced: u64,
+    /// Messages among them: new ones, and those that acts still to be sent are about.
+    pub unsaved_messages: u64,
 }
 
 /// A chat of the first screen.
@@ -324,6 +326,13 @@ impl Archive {
             waiting_bytes: one(&format!("SELECT coalesce(sum(bytes), 0) {waiting}"))?,
             unsynced: one("SELECT (SELECT count(*) FROM rows WHERE state <> 0) + \
                            (SELECT coalesce(sum(rows), 0) FROM stretches WHERE state <> 0)")?,
+            unsaved_messages: one(&format!(
+                "SELECT (SELECT count(*) FROM (SELECT DISTINCT chat, target FROM rows \
+                 WHERE state <> 0 AND kind < {} AND kind <> {})) + \
+                 (SELECT coalesce(sum(messages), 0) FROM stretches WHERE state <> 0)",
+                Kind::VIEW.0,
+                Kind::READ_MARK.0
+            ))?,
         })
     }
 

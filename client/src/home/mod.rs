@@ -58,7 +58,7 @@ impl Home {
 }
 
 /// Makes a folder, or takes away what others may do in it.
-pub(crate) fn private_dir(dir: &Path) -> io::Result<()> {
+pub fn private_dir(dir: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::{DirBuilderExt, PermissionsExt};

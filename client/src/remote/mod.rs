@@ -2,7 +2,9 @@
 
 mod calls;
 mod connect;
+mod proxy;
 mod refusal;
 
 pub use calls::{OrError, Refused, Remote, Token};
 pub use connect::{Connector, Network, ServerAddress};
+pub use proxy::Proxy;

@@ -64,7 +64,8 @@ impl Flow<'_> {
                 if clear.roster.version <= self.vault.ring.roster().version {
                     return Ok(Prepared::Nothing);
                 }
-                self.vault.ring = self.vault.next_ring(record, body, accepted.index, clear)?;
+                self.vault.ring =
+                    self.vault.next_ring(record, body, accepted.index, clear, accepted.leaf.server_time)?;
                 let mut left = left(self.archive)?;
                 left.retain(|device| clear.roster.active(device).is_some());
                 Ok(Prepared::Roster { note: self.vault.ring.encode(), left })

@@ -37,6 +37,8 @@ pub struct Problem {
     /// What it holds: `page`, `front page`, `run`, `chunk run` or `attachments`.
     pub holds: &'static str,
     pub messages_affected: u64,
+    /// The snapshots whose history holds what was in it, newest first.
+    pub snapshots: Vec<EventId>,
     /// Whether this device has what was in it, so that a backup from here makes it whole.
     pub repairable: bool,
 }
@@ -48,7 +50,6 @@ pub struct Checked {
     pub objects: u64,
     pub read_bytes: u64,
     pub problems: Vec<Problem>,
-    pub snapshot: Option<EventId>,
 }
 
 /// What one object turned out to be.
@@ -89,13 +90,7 @@ impl Vault {
 
 impl Flow<'_> {
     async fn check(&mut self, level: CheckLevel) -> Result<Checked> {
-        let mut out = Checked {
-            ok: true,
-            objects: 0,
-            read_bytes: 0,
-            problems: Vec::new(),
-            snapshot: super::snapshot::snapshots(self.archive)?.first().map(|s| s.id),
-        };
+        let mut out = Checked { ok: true, objects: 0, read_bytes: 0, problems: Vec::new() };
         let Some(head) = self.head()? else { return Ok(out) };
         let mut objects = self.check_pages(head, &mut out).await?;
         objects.extend(self.adopted_runs()?.into_iter().map(Object::Run));
@@ -128,7 +123,9 @@ impl Flow<'_> {
                 damaged = true;
                 let known = self.kept_catalogue()?.is_some_and(|k| k.generation == head.clear.generation);
                 let (object, holds) = (page.id.hex(), "page");
-                out.problems.push(Problem { kind, object, holds, messages_affected: 0, repairable: known });
+                // Which runs it listed nobody can tell any more: they may be of any time.
+                let snapshots = self.snapshots_since(0)?;
+                out.problems.push(Problem { kind, object, holds, messages_affected: 0, snapshots, repairable: known });
             }
         }
         let known = if damaged {
@@ -260,20 +257,34 @@ impl Flow<'_> {
 
     fn problem(&self, kind: &'static str, object: &Object) -> Result<Problem> {
         let all_rows_here = self.archive.runs()?.is_empty();
-        let (holds, messages_affected, repairable) = match object {
-            Object::Front(_) => ("front page", 0, true),
-            Object::Run(run) if run.family == Family::Messages => ("run", run.rows, all_rows_here),
-            Object::Run(_) => ("chunk run", 0, all_rows_here),
+        // The index from which on the log relies on it.
+        let (holds, messages_affected, since, repairable) = match object {
+            // Its rows stand in the runs too; it is the newest state that it shows.
+            Object::Front(_) => ("front page", 0, None, true),
+            Object::Run(run) if run.family == Family::Messages => ("run", run.rows, Some(arrived(run)), all_rows_here),
+            Object::Run(run) => ("chunk run", 0, Some(arrived(run)), all_rows_here),
             Object::Chunks(_, chunks) => {
-                let (mut affected, mut here) = (0, true);
+                let (mut affected, mut first, mut here) = (0, u64::MAX, true);
                 for file in self.archive.files_of_chunks(&chunks.iter().map(|c| c.id).collect::<Vec<_>>())? {
                     affected += self.archive.messages_of_file(&file)?.len() as u64;
+                    // Where nobody can tell, it may be any.
+                    first = first.min(self.archive.arrival_of_file(&file)?.unwrap_or(0));
                     here &= self.archive.file(&file)?.is_some();
                 }
-                ("attachments", affected, here)
+                ("attachments", affected, Some(first), here)
             }
         };
-        Ok(Problem { kind, object: object.id().hex(), holds, messages_affected, repairable })
+        let snapshots = match since {
+            Some(since) => self.snapshots_since(since)?,
+            None => super::snapshot::snapshots(self.archive)?.first().map(|s| s.id).into_iter().collect(),
+        };
+        Ok(Problem { kind, object: object.id().hex(), holds, messages_affected, snapshots, repairable })
+    }
+
+    /// Snapshots of a log that had the record with this index, newest first.
+    fn snapshots_since(&self, index: u64) -> Result<Vec<EventId>> {
+        let all = super::snapshot::snapshots(self.archive)?;
+        Ok(all.into_iter().filter(|s| s.index.is_some_and(|size| index < size)).map(|s| s.id).collect())
     }
 
     /// Notes which packs are damaged. A complete check replaces what earlier ones found, others add to it.
@@ -313,6 +324,11 @@ impl Flow<'_> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Index of the first record whose rows a run holds; its entry counts from 1.
+fn arrived(run: &RunEntry) -> u64 {
+    run.arrival.0.saturating_sub(1)
 }
 
 fn whole(bytes: &[u8], length: usize, verify: impl FnOnce() -> std::result::Result<(), ()>) -> Verdict {

@@ -11,6 +11,7 @@ use super::retry::with_retry;
 use crate::archive::Commit;
 use crate::error::{Error, Result};
 use crate::log::Accepted;
+use crate::vault::{AllSeen, active};
 use proto::wire::head::HeadClear;
 use proto::wire::header::{Leaf, RecordKind};
 
@@ -79,22 +80,42 @@ impl Flow<'_> {
         entries: &[(Accepted, B)],
         also: impl FnOnce(&mut Commit<'_>) -> crate::archive::Result<()>,
     ) -> Result<()> {
+        let seen = self.seen_with(entries)?;
         let mut prepared = Vec::with_capacity(entries.len());
         for (accepted, body) in entries {
             prepared.push(self.prepare(accepted, body.as_ref())?);
         }
-        let (follower, agreed) = (&self.follower, self.agreed);
+        let (follower, agreed, roster) = (&self.follower, self.agreed, self.vault.ring.roster());
         let pulled = self.archive.commit(|c| {
             let mut pulled = 0;
             for entry in &prepared {
                 pulled += entry.apply(c)?;
             }
+            seen.keep(roster, c)?;
             also(c)?;
             save(c, follower, agreed)?;
             Ok(pulled)
         })?;
         self.pulled_events += pulled;
         Ok(())
+    }
+
+    /// When devices were heard of and went, with these entries.
+    fn seen_with<B>(&self, entries: &[(Accepted, B)]) -> Result<AllSeen> {
+        let mut seen = AllSeen::of(self.archive)?;
+        let mut before = active(self.vault.ring.roster());
+        for (accepted, _) in entries {
+            let (header, server_time) = (&accepted.leaf.record.header, accepted.leaf.server_time);
+            seen.record(header, server_time);
+            if let Some(clear) = &accepted.roster {
+                seen.roster(&before, &clear.roster, server_time);
+                if let Some(joiner) = &clear.joiner {
+                    seen.joined(joiner.device, server_time);
+                }
+                before = active(&clear.roster);
+            }
+        }
+        Ok(seen)
     }
 
     /// Remembers the digest at the size reached, if nothing of that size is still to be fetched.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::crypto::draw;
 use crate::env::Env;
 use crate::error::{Error, Result};
-use crate::vault::Work;
+use crate::vault::{Wait, Work};
 
 const FIRST: Duration = Duration::from_millis(200);
 const LONGEST: Duration = Duration::from_secs(20);
@@ -27,18 +27,25 @@ where
         if waited > work.longest_wait() {
             return Err(error);
         }
-        pause(work, wait).await?;
+        tracing::info!(code = error.code(), wait_ms = wait.as_millis() as u64, "trying again later");
+        stand_still(work, wait, |left| work.tell_wait(Some(Wait { error: &error, left }))).await?;
+        work.tell_wait(None);
         ceiling = LONGEST.min(ceiling * 2);
     }
 }
 
 /// Waits, but not once the work is stopped.
-pub(super) async fn pause(work: &Work, mut wait: Duration) -> Result<()> {
+pub(super) async fn pause(work: &Work, wait: Duration) -> Result<()> {
+    stand_still(work, wait, |_| {}).await
+}
+
+async fn stand_still(work: &Work, mut wait: Duration, told: impl Fn(Duration)) -> Result<()> {
     const STEP: Duration = Duration::from_millis(250);
     while !wait.is_zero() {
         if work.is_cancelled() {
             return Err(Error::Cancelled);
         }
+        told(wait);
         let step = wait.min(STEP);
         tokio::time::sleep(step).await;
         wait -= step;

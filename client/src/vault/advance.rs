@@ -53,7 +53,7 @@ pub(super) struct Change<'a> {
 pub(super) struct Advanced {
     pub made: Made,
     pub index: u64,
-    server_time: u64,
+    pub server_time: u64,
 }
 
 impl Made {
@@ -130,7 +130,7 @@ impl Gate {
             match self.append(&made).await {
                 Ok((index, server_time)) => return Ok(Advanced { made, index, server_time }),
                 Err(CallError::Refused(refused)) if refused.reason == Reason::RosterMoved => too_late = Some(version),
-                Err(CallError::Refused(refused)) => return Err(self.error(refused)),
+                Err(CallError::Refused(refused)) => return Err(self.unanswered(refused)),
                 Err(CallError::Error(error)) => return Err(error),
             }
         }

@@ -13,6 +13,7 @@ use super::advance::{Advanced, Change, Made};
 use super::gate::{Gate, Proved};
 use super::left::{left, set_left};
 use super::passphrase::{Enrolled, Enrolment, judge};
+use super::seen::{AllSeen, active};
 use super::slots::{SlotCopy, Slots};
 use super::verify::Verified;
 use super::{Ring, Secret, Vault};
@@ -94,6 +95,19 @@ impl Vault {
         new_passphrase: Passphrase,
         new_recovery: bool,
     ) -> Result<Option<RecoveryKey>> {
+        self.rotate_root_keeping(archive, secret, new_passphrase, new_recovery, |_| Ok(())).await
+    }
+
+    /// As [`rotate_root`](Self::rotate_root); `keep` is given a new recovery key before anything is changed, and
+    /// nothing is changed if it fails. After [`Error::AnswerLost`] either the old or the new key is in force.
+    pub async fn rotate_root_keeping(
+        &mut self,
+        archive: &mut Archive,
+        secret: Secret,
+        new_passphrase: Passphrase,
+        new_recovery: bool,
+        mut keep: impl FnMut(&RecoveryKey) -> Result<()> + Send,
+    ) -> Result<Option<RecoveryKey>> {
         self.judge(&new_passphrase)?;
         let (gate, known) = (Gate::of(&self.session).await?, self.known(archive)?);
         let enrolled = self.enrol(&gate, self.present_cost(archive)?, new_passphrase).await?;
@@ -107,7 +121,11 @@ impl Vault {
         let advanced = gate.advance(&secret, |proved| {
             let proved = known.hold(self, proved)?;
             let has_one = proved.verified.roster().slot(SlotKind::Recovery).is_some();
+            let gave = gives_fresh;
             gives_fresh = given.is_none() && (new_recovery || has_one);
+            if gives_fresh && !gave {
+                keep(&fresh)?;
+            }
             let recovery = given.or(gives_fresh.then_some(&fresh));
             self.rotation(&known, proved, &enrolled, recovery, &mut entropy)
         });
@@ -210,7 +228,7 @@ impl Vault {
 
     /// Keeps the roster that was appended, and what it replaced.
     fn take(&mut self, archive: &mut Archive, advanced: Advanced) -> Result<()> {
-        let Advanced { made, index, .. } = advanced;
+        let Advanced { made, index, server_time } = advanced;
         let Made { sealed, slots: new, known_keys, .. } = made;
         let ring = Ring::new(sealed.record, sealed.body, index, known_keys, &self.session.device)
             .map_err(|_| Error::Internal("the roster made here does not open here".to_owned()))?;
@@ -220,9 +238,12 @@ impl Vault {
         }
         let mut waiting = left(archive)?;
         waiting.retain(|device| ring.roster().active(device).is_some());
+        let mut seen = AllSeen::of(archive)?;
+        seen.roster(&active(self.ring.roster()), ring.roster(), server_time);
         archive.commit(|commit| {
             commit.set_note(Note::Roster, Some(&ring.encode()))?;
             commit.set_note(Note::Slots, Some(&slots.encode()))?;
+            seen.keep(ring.roster(), commit)?;
             set_left(commit, &waiting)
         })?;
         self.ring = ring;

@@ -66,6 +66,11 @@ impl Gate {
         refused.into_error(&self.server, &self.shown())
     }
 
+    /// As [`error`](Self::error), for a call that makes something new: where no answer came it may have been done.
+    pub fn unanswered(&self, refused: Refused) -> Error {
+        if refused.is_lost() { Error::AnswerLost { server: self.server.clone() } } else { self.error(refused) }
+    }
+
     /// Proves the secret and verifies all that the service answers, in the order of `docs/design.md` §4. Nothing is
     /// written meanwhile.
     pub async fn prove(&self, secret: &Secret) -> Result<Proved> {

@@ -28,25 +28,25 @@ const FIRST_INCARNATION: u32 = 1;
 impl Vault {
     /// Creates the account. Nothing is written on this machine.
     ///
-    /// The recovery key is given out once and kept nowhere. `cost` is what the passphrase is stretched at; without it,
+    /// `recovery` is a new key of the caller's, who keeps it where it is not lost before asking for this: after
+    /// [`Error::AnswerLost`] the account may exist and be opened by it. `cost` is what the passphrase is stretched at; without it,
     /// what the server offers.
     pub async fn register(
         at: Where,
         name: AccountName,
         passphrase: Passphrase,
-        with_recovery: bool,
+        recovery: Option<&RecoveryKey>,
         label: Label,
         invite: Option<[u8; 16]>,
         cost: Option<Cost>,
-    ) -> Result<(Joined, Option<RecoveryKey>)> {
+    ) -> Result<Joined> {
         judge(&passphrase, &[name.as_str(), at.connector.server(), &label.name])?;
         let gate = Gate::connect(&at, name).await?;
         let invite: Vec<u8> = invite.map(Vec::from).unwrap_or_default();
         let enrolled = enrol(&gate, passphrase, &invite, cost).await?;
         let mut entropy = at.env.entropy.clone();
-        let recovery = with_recovery.then(|| RecoveryKey::generate(&mut entropy));
         let device = DeviceKeys::generate(&mut entropy);
-        let new = NewAccount::make(&gate.name, &enrolled, recovery.as_ref(), &device, label, &mut entropy)?;
+        let new = NewAccount::make(&gate.name, &enrolled, recovery, &device, label, &mut entropy)?;
         let request = v1::RegisterFinishRequest {
             name: gate.name.as_str().to_owned(),
             invite: invite.into(),
@@ -57,11 +57,11 @@ impl Vault {
             let (remote, request) = (gate.remote.clone(), request.clone());
             async move { remote.register_finish(request).await }
         });
-        let answer = answer.await.map_err(|r| gate.error(r))?;
+        let answer = answer.await.map_err(|r| gate.unanswered(r))?;
         if answer.index != 0 {
             return Err(malformed("the first roster was placed where it cannot be"));
         }
-        Ok((new.joined(at, gate, device, answer.server_time_ms)?, recovery))
+        new.joined(at, gate, device, answer.server_time_ms)
     }
 }
 

@@ -109,6 +109,7 @@ impl Session {
             }
             answer => answer?,
         };
+        tracing::debug!(valid_s = answer.valid_s, "signed in");
         let until_ms = now_ms.saturating_add(i64::from(answer.valid_s) * 1000);
         Ok(Token { bytes: answer.token, until_ms })
     }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::error::{Error, Result};
+
 /// What is being done.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
@@ -26,6 +28,14 @@ pub struct Progress {
     pub total_items: u64,
 }
 
+/// Work that stands still until it tries again.
+#[derive(Clone, Copy)]
+pub struct Wait<'a> {
+    /// What kept it from going on.
+    pub error: &'a Error,
+    pub left: Duration,
+}
+
 /// Stops work at its next durable point. Cloned handles stop the same work.
 #[derive(Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);
@@ -44,6 +54,7 @@ impl Cancel {
 #[derive(Clone)]
 pub struct Work {
     told: Arc<dyn Fn(Progress) + Send + Sync>,
+    waits: Arc<dyn Fn(Option<Wait<'_>>) + Send + Sync>,
     cancel: Cancel,
     upload_limit: Option<u64>,
     max_wait: Duration,
@@ -67,7 +78,7 @@ impl Work {
 
     pub fn new(told: impl Fn(Progress) + Send + Sync + 'static, cancel: Cancel) -> Self {
         let carried = Arc::default();
-        Self { told: Arc::new(told), cancel, upload_limit: None, max_wait: MAX_WAIT, carried }
+        Self { told: Arc::new(told), waits: Arc::new(|_| {}), cancel, upload_limit: None, max_wait: MAX_WAIT, carried }
     }
 
     /// Sends no more than so many bytes a second.
@@ -82,6 +93,16 @@ impl Work {
         self
     }
 
+    /// Is called while work waits to try again, several times a second, and with none when it goes on.
+    pub fn on_wait(mut self, waits: impl Fn(Option<Wait<'_>>) + Send + Sync + 'static) -> Self {
+        self.waits = Arc::new(waits);
+        self
+    }
+
+    pub(crate) fn tell_wait(&self, wait: Option<Wait<'_>>) {
+        (self.waits)(wait);
+    }
+
     pub fn tell(&self, progress: Progress) {
         (self.told)(progress);
     }
@@ -91,8 +112,8 @@ impl Work {
     }
 
     /// Ends work that was stopped; called where everything done so far is durable.
-    pub fn check(&self) -> crate::error::Result<()> {
-        if self.is_cancelled() { Err(crate::error::Error::Cancelled) } else { Ok(()) }
+    pub fn check(&self) -> Result<()> {
+        if self.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 
     pub fn longest_wait(&self) -> Duration {

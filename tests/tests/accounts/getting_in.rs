@@ -109,7 +109,7 @@ async fn a_registration_is_refused_with_its_reason() {
     drop(taken);
     let register = |at, account: &'static str, chosen: &'static str| {
         let cost = Some(Cost::CHEAP_FOR_TESTS);
-        Vault::register(at, name(account), passphrase(chosen), false, label("laptop"), None, cost)
+        Vault::register(at, name(account), passphrase(chosen), None, label("laptop"), None, cost)
     };
     let error = refused(register(world.at(), "ana", PASSPHRASE).await);
     assert!(matches!(error, Error::NameTaken { name, .. } if name == "ana"));
@@ -133,8 +133,8 @@ async fn a_passphrase_is_stretched_within_bounds_only() {
     assert_eq!(error.exit(), 19, "{error}");
     // Without a choice of its own, a device stretches as the server offers: 64 MiB.
     let at = Where { bounds: Bounds::STANDARD, ..world.at() };
-    let made = Vault::register(at, name("bob"), passphrase(PASSPHRASE), false, label("desktop"), None, None).await;
-    assert!(made.unwrap().1.is_none());
+    let made = Vault::register(at, name("bob"), passphrase(PASSPHRASE), None, label("desktop"), None, None).await;
+    made.unwrap();
     let at = Where { bounds: Bounds::STANDARD, ..world.at() };
     Vault::login(at, name("bob"), by_passphrase(PASSPHRASE), label("phone")).await.unwrap();
 }

@@ -1,7 +1,9 @@
 //! Snapshots named and forgotten, and restores proven.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
-use tests::cli::{Machine, Site};
+use tests::cli::{Ended, Machine, Site};
 
 fn backups(machine: &Machine, many: u64) -> Vec<String> {
     let one = |n: u64| {
@@ -82,18 +84,94 @@ fn a_restore_that_loses_something_is_no_proof() {
     let (laptop, _) = site.registered("laptop");
     laptop.import(1, 0, 40, 200_000);
     laptop.run(&["backup"]).succeeds();
-    let mut packs: Vec<_> = Vec::new();
-    for account in std::fs::read_dir(site.dir.path().join("service/objects")).unwrap() {
-        let account = account.unwrap().path();
-        if account.is_dir() {
-            packs.extend(std::fs::read_dir(account).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_file()));
-        }
-    }
-    let largest = packs.iter().max_by_key(|p| std::fs::metadata(p).unwrap().len()).expect("packs are stored");
-    std::fs::remove_file(largest).unwrap();
+    std::fs::remove_file(largest(&site.packs())).unwrap();
     // The structure is whole: only the restore itself sees that attachments are gone.
     assert_eq!(laptop.run(&["check"]).exit, 0);
     let check = laptop.run(&["check", "--restore-test", "--json"]);
     assert_eq!((check.exit, &check.object()["ok"]), (4, &false.into()), "{check:?}");
     assert_eq!(laptop.json(&["status"])["last_proven_at"], Value::Null);
+}
+
+fn largest(packs: &[PathBuf]) -> &PathBuf {
+    packs.iter().max_by_key(|p| std::fs::metadata(p).unwrap().len()).expect("packs are stored")
+}
+
+fn damage(pack: &PathBuf) -> String {
+    let mut bytes = std::fs::read(pack).unwrap();
+    bytes[1000] ^= 1;
+    std::fs::write(pack, bytes).unwrap();
+    pack.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+#[test]
+fn damage_names_every_snapshot_it_touches_and_no_other() {
+    let site = Site::new();
+    let (laptop, _) = site.registered("laptop");
+    let backup = || laptop.json(&["backup"])["snapshot"].as_str().unwrap().to_owned();
+    laptop.import(1, 0, 20, 200_000);
+    let first = backup();
+    let early = site.packs();
+    laptop.import(1, 20, 21, 0);
+    let second = backup();
+    let before = site.packs();
+    laptop.import(1, 30, 31, 700_000);
+    let third = backup();
+    let late: Vec<PathBuf> = site.packs().into_iter().filter(|p| !before.contains(p)).collect();
+    let (early, late) = (damage(largest(&early)), damage(largest(&late)));
+    let check = laptop.run(&["check", "--read-data", "--json"]);
+    assert_eq!(check.exit, 4, "{check:?}");
+    let touched = |object: &str| {
+        let check = check.object();
+        let problem = check["problems"].as_array().unwrap().iter().find(|p| p["object"] == object).cloned();
+        problem.unwrap_or_else(|| panic!("{object}: {check}"))["snapshots"].clone()
+    };
+    assert_eq!(touched(&late), serde_json::json!([third]));
+    assert_eq!(touched(&early), serde_json::json!([third, second, first]));
+}
+
+#[test]
+fn a_lost_long_text_is_told_with_its_message() {
+    let site = Site::new();
+    let (laptop, kit) = site.registered("laptop");
+    let mut text = "needle ".to_owned();
+    // Words that no compression makes short.
+    text.extend(tests::history::photo_bytes(1, 1, 150_000).iter().map(|byte| format!("{byte:02x}")));
+    let line = serde_json::json!({
+        "id": "1", "chat": "letters", "sender": "Ana", "ts": "2024-06-11T08:02:00.000Z", "text": text,
+    });
+    let export = site.dir.path().join("messages.jsonl");
+    std::fs::write(&export, format!("{line}\n")).unwrap();
+    laptop.run(&["backup", export.to_str().unwrap()]).succeeds();
+    let found = laptop.run(&["search", "needle", "--json"]).succeeds();
+    let message: Value = serde_json::from_str(found.stdout.lines().next().unwrap()).unwrap();
+    std::fs::remove_file(largest(&site.packs())).unwrap();
+    let check = laptop.run(&["check", "--read-data", "--json"]).object();
+    assert_eq!(
+        (&check["problems"][0]["holds"], &check["problems"][0]["messages_affected"]),
+        (&"attachments".into(), &1.into())
+    );
+    let phone = site.joined("phone", &kit);
+    let told: Ended = phone.run(&["restore", "--json"]).fails(30, "E_DAMAGED");
+    let missing = &told.error()["details"]["missing"];
+    assert_eq!(
+        (&missing[0]["message"], &missing[0]["attachment"]),
+        (&message["id"], &"a long text".into()),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn doctor_tells_name_certificate_and_index_apart() {
+    let site = Site::new();
+    let (laptop, _) = site.registered("laptop");
+    let found = |args: &[&str], name: &str| {
+        let report = laptop.json(&[&["doctor"], args].concat());
+        let line = report["checks"].as_array().unwrap().iter().find(|c| c["name"] == name).cloned();
+        line.map(|l| (l["result"].clone(), l["detail"].as_str().unwrap_or_default().to_owned()))
+    };
+    for name in ["config", "clock", "disk", "keyring", "dns", "tls", "server", "auth", "archive", "index"] {
+        assert_eq!(found(&[], name).map(|l| l.0), Some("ok".into()), "{name}");
+    }
+    let (result, detail) = found(&["--server", "vault.invalid"], "dns").unwrap();
+    assert_eq!((result, detail.as_str()), ("fail".into(), "the server's name has no address"));
 }

@@ -20,7 +20,13 @@ fn a_lost_device_is_put_out_and_keeps_only_what_it_had() {
     laptop.run(&["device", "revoke", "phone", "--passphrase-file", &pass]).fails(17, "E_REFUSED");
     laptop.run(&["device", "revoke", "laptop", "--yes"]).fails(17, "E_REFUSED");
     laptop.run(&["device", "revoke", &id[..6], "--yes", "--passphrase-file", &pass]).succeeds();
-    assert_eq!(names(&laptop.json(&["device", "list"]))[1], "null \"revoked\"");
+    let gone = laptop.json(&["device", "list"]);
+    assert_eq!(names(&gone)[1], "null \"revoked\"");
+    let at = gone["devices"][1]["revoked_at"].as_str().expect("when it was put out").to_owned();
+    assert!(
+        listed["devices"][1]["revoked_at"].is_null()
+            && at.as_str() >= listed["devices"][1]["added_at"].as_str().unwrap()
+    );
     phone.import(2, 0, 5, 0);
     phone.run(&["backup"]).fails(13, "E_DEVICE_REVOKED");
     phone.run(&["restore"]).fails(13, "E_DEVICE_REVOKED");
@@ -105,4 +111,75 @@ fn logging_out_takes_everything_unless_it_is_to_be_kept() {
     laptop.run(&["logout"]).fails(17, "E_UNSAVED");
     laptop.run(&["logout", "--yes"]).succeeds();
     assert!(!laptop.home.join("archive").exists() && !laptop.home.join("device.key").exists());
+}
+
+#[test]
+fn devices_are_listed_with_when_they_were_last_seen_and_when_they_went() {
+    let site = Site::new();
+    let (laptop, phone, kit) = site.laptop_and_phone(10);
+    let tablet = site.joined("tablet", &kit);
+    tablet.run(&["restore"]).succeeds();
+    laptop.run(&["sync"]).succeeds();
+    let times = |of: &str| -> Vec<(Option<String>, Option<String>)> {
+        let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
+        let listed = laptop.json(&["device", "list"]);
+        let one = |d: &serde_json::Value| (text(&d["last_seen_at"]), text(&d["revoked_at"]));
+        assert_eq!(listed["devices"].as_array().unwrap().len(), 3, "{of}: {listed}");
+        listed["devices"].as_array().unwrap().iter().map(one).collect()
+    };
+    let before = times("before");
+    assert!(before.iter().all(|(_, gone)| gone.is_none()), "{before:?}");
+    phone.import(2, 0, 5, 0);
+    phone.run(&["backup"]).succeeds();
+    tablet.run(&["logout"]).succeeds();
+    laptop.run(&["sync"]).succeeds();
+    let after = times("after");
+    assert!(after[0].0.is_some(), "{after:?}");
+    assert!(after[1].0 > before[1].0, "the phone has written since: {before:?} {after:?}");
+    assert!(after[2].1.is_some() && after[1].1.is_none(), "the tablet has left: {after:?}");
+    let words = laptop.run(&["device", "list"]).succeeds().stdout;
+    let day = |at: &Option<String>| at.as_ref().unwrap()[..10].to_owned();
+    assert!(words.lines().nth(1).unwrap().ends_with(&format!("seen {}", day(&after[1].0))), "{words}");
+    assert!(words.lines().nth(2).unwrap().ends_with(&format!("left on {}", day(&after[2].1))), "{words}");
+}
+
+#[test]
+fn a_device_that_was_put_out_signs_in_again_and_loses_nothing() {
+    let site = Site::new();
+    let (laptop, phone, kit) = site.laptop_and_phone(10);
+    laptop.run(&["sync"]).succeeds();
+    let [pass, kit] = [&laptop.passphrase, &kit].map(|p| p.display().to_string());
+    let account = laptop.account();
+    let login = ["login", &account, "--passphrase-file", &pass, "--device-name", "phone"];
+    phone.run(&login).fails(15, "E_TARGET_NOT_EMPTY");
+    laptop.run(&["device", "revoke", "phone", "--yes", "--passphrase-file", &pass]).succeeds();
+    let told = phone.run(&["sync"]).fails(13, "E_DEVICE_REVOKED");
+    assert!(told.stderr.contains(&format!("sign in again with `chatkeep login {account}`")), "{told:?}");
+    // A wrong secret takes nothing away.
+    let wrong = site.dir.path().join("wrong");
+    std::fs::write(&wrong, "eight otters paint slowly").unwrap();
+    let by_wrong = ["login", &account, "--passphrase-file", wrong.to_str().unwrap()];
+    phone.run(&by_wrong).fails(12, "E_WRONG_PASSPHRASE");
+    assert_eq!(phone.listed().len(), 10);
+    let other = format!("bob@{}", phone.server);
+    phone.run(&["login", &other, "--passphrase-file", &pass]).fails(15, "E_TARGET_NOT_EMPTY");
+    phone.run(&login).succeeds();
+    assert_eq!(phone.json(&["restore"])["messages"], 10);
+
+    // What only this device has is kept first.
+    laptop.run(&["sync"]).succeeds();
+    laptop.run(&["device", "revoke", "phone", "--yes", "--passphrase-file", &pass]).succeeds();
+    phone.import(1, 10, 15, 0);
+    let told = phone.run(&["login", "--kit", &kit]).fails(17, "E_UNSAVED");
+    assert!(told.stderr.contains("5 messages on this device are not backed up yet"), "{told:?}");
+    assert!(told.stderr.contains("`chatkeep export --as jsonl --out DIR` keeps it"), "{told:?}");
+    let before = phone.listed();
+    let out = site.dir.path().join("kept").display().to_string();
+    phone.run(&["export", "--as", "jsonl", "--out", &out]).succeeds();
+    phone.run(&["login", "--kit", &kit, "--yes"]).succeeds();
+    phone.run(&["import", &out]).succeeds();
+    phone.run(&["backup"]).succeeds();
+    assert_eq!(phone.listed(), before);
+    laptop.run(&["sync"]).succeeds();
+    assert_eq!(laptop.listed(), before);
 }

@@ -137,3 +137,57 @@ fn a_certificate_nobody_vouches_for_is_refused_and_a_private_authority_can_be_na
     laptop.import(1, 0, 5, 0);
     assert_eq!(laptop.json(&["backup"])["created"], true);
 }
+
+#[test]
+fn a_full_vault_is_told_with_its_totals_and_the_text_is_saved() {
+    let site = Site::with(&["quota.account_bytes=1MiB"]);
+    let (laptop, _) = site.registered("laptop");
+    laptop.import(1, 0, 40, 400_000);
+    let told = laptop.run(&["backup", "--json"]).fails(16, "E_QUOTA").error();
+    let details = &told["details"];
+    assert_eq!((&details["needed_bytes"], &details["quota_bytes"]), (&2_097_152.into(), &1_048_576.into()), "{told}");
+    assert_eq!((&details["unsaved_messages"], &details["attachments_waiting"]), (&0.into(), &4.into()), "{told}");
+    let message = told["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("this backup needs 2.0 MiB but ") && message.ends_with(" of 1.0 MiB is free"),
+        "{message}"
+    );
+    laptop.run(&["logout"]).fails(17, "E_UNSAVED");
+}
+
+#[test]
+fn a_restore_that_the_disk_has_no_room_for_fetches_nothing() {
+    let mut site = Site::new();
+    let (laptop, kit) = site.registered("laptop");
+    laptop.import(1, 0, 40, 30_000);
+    laptop.run(&["backup"]).succeeds();
+    let phone = site.joined("phone", &kit);
+    site.program.kill();
+    // The vault says that it holds more than any disk has.
+    let database = rusqlite::Connection::open(site.dir.path().join("service/chatkeepd.db")).unwrap();
+    assert_eq!(database.execute("UPDATE account SET used_bytes = 1 << 60", []).unwrap(), 1);
+    drop(database);
+    site.restart();
+    let told = phone.run(&["restore"]).fails(32, "E_DISK_FULL");
+    assert!(told.stderr.contains("restore needs 1024.0 PiB, ") && told.stderr.contains("`--media later`"), "{told:?}");
+    assert!(phone.listed().is_empty());
+    phone.run(&["restore", "--media", "later"]).succeeds();
+    assert_eq!(phone.json(&["status"])["messages"], 40);
+}
+
+#[test]
+fn settings_that_wait_are_no_unsaved_messages() {
+    let mut site = Site::new();
+    let (laptop, _) = site.registered("laptop");
+    laptop.import(1, 0, 10, 0);
+    let first = laptop.json(&["backup"])["snapshot"].as_str().unwrap().to_owned();
+    laptop.import(1, 10, 13, 0);
+    laptop.run(&["backup"]).succeeds();
+    site.program.kill();
+    laptop.run(&["forget", &first, "--yes"]).succeeds();
+    let status = laptop.json(&["status"]);
+    assert_eq!(status["unsaved_messages"], 0, "{status}");
+    assert!(status["warnings"].as_array().unwrap().iter().all(|w| w["code"] != "W_UNSAVED"), "{status}");
+    laptop.import(1, 13, 15, 0);
+    assert_eq!(laptop.json(&["status"])["unsaved_messages"], 2);
+}

@@ -145,3 +145,22 @@ fn no_secret_is_in_any_output_or_list_of_processes() {
     let log = site.program.log.lock().unwrap().clone();
     assert!(!log.contains(PASSPHRASE) && !log.contains(key));
 }
+
+#[test]
+fn a_kit_that_cannot_be_written_makes_no_account() {
+    let site = Site::new();
+    let machine = site.machine("laptop").with("CHATKEEP_PASSPHRASE", PASSPHRASE);
+    let kit = site.dir.path().join("kit.txt").display().to_string();
+    let account = machine.account();
+    let register = ["register", &account, "--kit", &kit];
+    // As on a full disk: files can be made, and nothing can be written to them.
+    let full = "trap '' XFSZ; ulimit -f 0; exec \"$@\"";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", full, "sh"]).arg(tests::cli::chatkeep()).args(register).env_clear();
+    command.envs(machine.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let told = Ended::of(command.spawn().unwrap()).fails(32, "E_DISK_FULL");
+    assert!(told.stderr.contains("kit.txt"), "{told:?}");
+    assert!(!machine.home.exists() && !std::path::Path::new(&kit).exists());
+    machine.run(&register).succeeds();
+}

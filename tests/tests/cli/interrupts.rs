@@ -2,21 +2,28 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
 
+use serde_json::Value;
 use tests::cli::{Ended, Machine, Site};
 
 /// Starts a slow backup and waits until it has begun to upload.
 pub fn uploading(machine: &Machine) -> Child {
-    let mut child = machine
-        .command(&["backup", "--limit-upload", "200KiB/s", "--progress", "json", "--json", "--progress-interval", "1s"])
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-    let begun = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["phase"] == "upload";
-    while !begun(&lines.next().expect("it tells its progress").unwrap()) {}
+    uploading_with(machine, &[]).0
+}
+
+/// As [`uploading`], with further flags; and every line it tells on stderr, as they come.
+pub fn uploading_with(machine: &Machine, flags: &[&str]) -> (Child, Arc<Mutex<Vec<Value>>>) {
+    let slow = ["backup", "--limit-upload", "200KiB/s", "--progress", "json", "--json", "--progress-interval", "1s"];
+    let mut child = machine.command(&[&slow, flags].concat()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut lines = lines.map(|line| serde_json::from_str::<Value>(&line.unwrap()).unwrap());
+    while lines.next().expect("it tells its progress")["phase"] != "upload" {}
+    let told: Arc<Mutex<Vec<Value>>> = Arc::default();
     // What it says later must not fill the pipe.
-    std::thread::spawn(move || lines.for_each(drop));
-    child
+    let kept = told.clone();
+    std::thread::spawn(move || lines.for_each(|line| kept.lock().unwrap().push(line)));
+    (child, told)
 }
 
 fn signal(child: &Child, name: &str) {

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use client::crypto::RecoveryKey;
 use client::crypto::opaque::Cost;
 use client::vault::Vault;
 use service::auth::secrets::Secrets;
@@ -85,8 +86,9 @@ async fn laptop(seed: u64, trace: Trace, beside: Rc<Beside>) -> turmoil::Result 
     let mut device = Device::new(seed, LAPTOP);
     let place = at(seed, LAPTOP, &trace);
     let cost = Some(Cost::CHEAP_FOR_TESTS);
-    let made = Vault::register(place, name("ana"), passphrase(PASSPHRASE), true, label(LAPTOP), None, cost).await;
-    device.set_up(made?.0);
+    let key = RecoveryKey::generate(&mut place.env.entropy.clone());
+    let made = Vault::register(place, name("ana"), passphrase(PASSPHRASE), Some(&key), label(LAPTOP), None, cost);
+    device.set_up(made.await?);
     turns(&mut device, &beside, [0, 1], || beside.backed_up.notify_one()).await;
     Ok(())
 }

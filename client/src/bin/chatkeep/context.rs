@@ -7,14 +7,16 @@ use client::archive::Archive;
 use client::env::Env;
 use client::error::Error;
 use client::home::{FileKeys, Home, KeyStore, Lock, LockError};
-use client::remote::{Network, ServerAddress};
+use client::remote::{Network, Proxy, ServerAddress};
 use client::vault::{Cancel, Identity, Kept, Phase, Progress as Told, Vault, Where, Work};
 
 use crate::args::Global;
-use crate::keyring::OsKeys;
+use crate::keyring::{NoKeyring, OsKeys};
+use crate::logging;
 use crate::output::Output;
 use crate::problem::{Problem, Result};
 use crate::progress::Progress;
+use crate::scratch::Scratch;
 use crate::settings::Settings;
 
 pub struct Context {
@@ -38,7 +40,7 @@ impl Context {
         let settings = Settings::load(flags)?;
         let quiet = flags.quiet;
         let output = Output::new(settings.json, quiet, settings.no_input, settings.colour());
-        log_to_stderr(&settings, flags.verbose, quiet);
+        logging::begin(&settings, flags.verbose, quiet);
         let interval = settings.time("progress_interval");
         let progress = Progress::new(settings.mode(), interval, settings.json, quiet);
         Ok(Self { settings, output, progress, cancel: Cancel::default(), env: Env::system() })
@@ -57,8 +59,16 @@ impl Context {
         }
         match OsKeys::find(home.dir()) {
             Some(keys) => Box::new(keys),
+            None if self.keys_out_of_reach() => Box::new(NoKeyring),
             None => file(),
         }
+    }
+
+    /// Whether the keys of an archive that is here are in a keyring this session does not reach.
+    pub fn keys_out_of_reach(&self) -> bool {
+        let home = self.home();
+        let in_keyring = !self.settings.places.own_home && !home.key_path().exists() && OsKeys::has(home.dir());
+        in_keyring && home.archive_dir().exists() && OsKeys::find(home.dir()).is_none()
     }
 
     /// Says where the keys of a new device went, when not into the OS keyring.
@@ -71,13 +81,24 @@ impl Context {
 
     /// The way to a server, by its address as given or as `--server` says instead.
     pub fn at(&self, server: &str) -> Result<Where> {
-        let address = ServerAddress::parse(self.settings.value("server").unwrap_or(server))
-            .map_err(|e| Problem::usage(e.to_string()))?;
+        let address = self.address(server)?;
         let ca = match self.settings.value("ca_file") {
             None => None,
             Some(path) => Some(std::fs::read(path).map_err(|e| Problem::usage(format!("cannot read {path}: {e}")))?),
         };
-        Ok(Where::new(Arc::new(Network::new(address, ca)), self.env.clone()))
+        let proxy = self.proxy(&address)?;
+        Ok(Where::new(Arc::new(Network::new(address, ca).through(proxy)), self.env.clone()))
+    }
+
+    /// A server's address as given, or as `--server` says instead.
+    pub fn address(&self, server: &str) -> Result<ServerAddress> {
+        let given = self.settings.value("server").unwrap_or(server);
+        ServerAddress::parse(given).map_err(|e| Problem::usage(e.to_string()))
+    }
+
+    /// The proxy that the environment names for a server.
+    pub fn proxy(&self, address: &ServerAddress) -> Result<Option<Proxy>> {
+        Proxy::from_environment(address).map_err(|e| Problem::usage(e.to_string()))
     }
 
     /// Which account is set up here.
@@ -146,7 +167,9 @@ impl Context {
     pub fn work(&self, op: &'static str) -> Work {
         self.progress.begin(op);
         let progress = self.progress.clone();
+        let waiting = self.progress.clone();
         let work = Work::new(move |told| progress.tell(told), self.cancel.clone());
+        let work = work.on_wait(move |wait| waiting.waits(wait));
         work.max_wait(self.settings.time("max_wait"))
     }
 
@@ -166,21 +189,12 @@ impl Context {
         Ok(begun.elapsed().as_secs_f64())
     }
 
+    /// A place that goes away again.
+    pub fn scratch(&self, prefix: &str) -> Result<Scratch> {
+        Scratch::new(&self.settings.places.cache, prefix)
+    }
+
     pub fn now_ms(&self) -> i64 {
         self.env.now_ms()
     }
-}
-
-/// Diagnoses on stderr, when asked for; with JSON there are none, because stderr then holds JSON lines only.
-fn log_to_stderr(settings: &Settings, verbose: u8, quiet: bool) {
-    let filter = match (settings.value("log"), verbose) {
-        _ if settings.json || quiet => return,
-        (Some(filter), _) => filter.to_owned(),
-        (None, 0) => return,
-        (None, 1) => "client=info".to_owned(),
-        (None, _) => "client=debug".to_owned(),
-    };
-    let layer = tracing_subscriber::fmt().with_env_filter(tracing_subscriber::EnvFilter::new(filter));
-    // A second one is a mistake of ours, and no reason to stop.
-    let _ = layer.with_writer(std::io::stderr).try_init();
 }

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use client::crypto::RecoveryKey;
+use client::error::Error;
 use zeroize::Zeroizing;
 
 use crate::problem::{Problem, Result};
@@ -25,13 +26,14 @@ pub struct Owner<'a> {
     pub made_ms: i64,
 }
 
-/// Two new files that wait for a recovery key: made before the key exists, so that it is never without a place.
+/// Two new files that take a recovery key before it opens anything, so that it is never without a place. They go away
+/// again unless they are kept.
 pub struct Reserved {
     path: PathBuf,
     page: PathBuf,
     text_file: File,
     page_file: File,
-    filled: bool,
+    kept: bool,
 }
 
 const KEY_BEGINS: &str = "CK1-";
@@ -45,7 +47,7 @@ impl Reserved {
         }
         let text_file = create(path)?;
         let page_file = create(&page).inspect_err(|_| drop(std::fs::remove_file(path)))?;
-        Ok(Self { path: path.to_path_buf(), page, text_file, page_file, filled: false })
+        Ok(Self { path: path.to_path_buf(), page, text_file, page_file, kept: false })
     }
 
     pub fn path(&self) -> &Path {
@@ -53,22 +55,44 @@ impl Reserved {
     }
 
     /// Writes the kit, durably.
-    pub fn fill(&mut self, owner: &Owner<'_>, key: &RecoveryKey) -> Result<()> {
+    pub fn fill(&mut self, owner: &Owner<'_>, key: &RecoveryKey) -> Result<(), Error> {
         let key = key.text();
-        let failed = |e: io::Error| Problem::io(&self.path, &e);
+        let failed = |e: io::Error| Error::io(&self.path, e);
         let text = Zeroizing::new(text(owner, &self.path, &key));
         self.text_file.write_all(text.as_bytes()).and_then(|()| self.text_file.sync_all()).map_err(failed)?;
         let page = Zeroizing::new(page(owner, &key)?);
-        let failed = |e: io::Error| Problem::io(&self.page, &e);
+        let failed = |e: io::Error| Error::io(&self.page, e);
         self.page_file.write_all(page.as_bytes()).and_then(|()| self.page_file.sync_all()).map_err(failed)?;
-        self.filled = true;
+        // Their names must last as well.
+        if let Some(folder) = self.path.parent() {
+            let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+            File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        }
         Ok(())
+    }
+
+    /// What came of making the key good. The files stay if it opens the account now, or may.
+    pub fn settle<T>(&mut self, came: Result<T, Error>) -> Result<T> {
+        let server = match came {
+            Ok(done) => {
+                self.kept = true;
+                return Ok(done);
+            }
+            Err(Error::AnswerLost { server }) => server,
+            Err(error) => return Err(error.into()),
+        };
+        self.kept = true;
+        let path = self.path.display();
+        let problem: Box<Problem> = Error::AnswerLost { server }.into();
+        Err(problem
+            .hint(format!("keep {path}: its key may be the one in force, and an older kit too until you know"))
+            .hint(format!("`chatkeep login --kit {path}` on a new home tells")))
     }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        if !self.filled {
+        if !self.kept {
             let _ = std::fs::remove_file(&self.path);
             let _ = std::fs::remove_file(&self.page);
         }
@@ -113,8 +137,8 @@ fn text(owner: &Owner<'_>, path: &Path, key: &str) -> String {
 }
 
 /// The page to print.
-fn page(owner: &Owner<'_>, key: &str) -> Result<String> {
-    let code = qrcode::QrCode::new(key.as_bytes()).map_err(|e| Problem::internal(e.to_string()))?;
+fn page(owner: &Owner<'_>, key: &str) -> Result<String, Error> {
+    let code = qrcode::QrCode::new(key.as_bytes()).map_err(|e| Error::Internal(e.to_string()))?;
     let modules = code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(300, 300).build();
     // Drawn as a document of its own; inside a page it stands without the line that says so.
     let code = modules.split_once("?>").map_or(modules.as_str(), |(_, svg)| svg);
@@ -157,7 +181,8 @@ mod tests {
         let key = RecoveryKey::generate(&mut SystemEntropy);
         let mut reserved = Reserved::new(&path).unwrap_or_else(|p| panic!("{}", p.message));
         assert!(Reserved::new(&path).is_err(), "a kit overwrites nothing");
-        reserved.fill(&owner(), &key).unwrap_or_else(|p| panic!("{}", p.message));
+        reserved.fill(&owner(), &key).unwrap();
+        reserved.settle(Ok(())).unwrap_or_else(|p| panic!("{}", p.message));
         drop(reserved);
         let kit = read(&std::fs::read_to_string(&path).unwrap()).unwrap();
         assert_eq!(kit.account, "ana@vault.example.org");
@@ -172,9 +197,27 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_may_be_in_force_is_not_thrown_away() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("kit.txt");
+        let mut reserved = Reserved::new(&path).unwrap_or_else(|p| panic!("{}", p.message));
+        reserved.fill(&owner(), &RecoveryKey::generate(&mut SystemEntropy)).unwrap();
+        let lost: Result<(), Error> = Err(Error::AnswerLost { server: "vault.example.org".to_owned() });
+        let told = reserved.settle(lost).unwrap_err();
+        assert_eq!((told.code, told.exit), ("E_UNREACHABLE", 20));
+        assert!(told.hints.iter().any(|h| h.contains("login --kit")), "{:?}", told.hints);
+        drop(reserved);
+        assert!(read(&std::fs::read_to_string(&path).unwrap()).is_some());
+    }
+
+    #[test]
     fn places_that_were_not_needed_are_left_empty() {
         let dir = tempfile::tempdir().unwrap();
-        drop(Reserved::new(&dir.path().join("kit.txt")).unwrap_or_else(|p| panic!("{}", p.message)));
+        let mut reserved = Reserved::new(&dir.path().join("kit.txt")).unwrap_or_else(|p| panic!("{}", p.message));
+        reserved.fill(&owner(), &RecoveryKey::generate(&mut SystemEntropy)).unwrap();
+        let refused: Result<(), Error> = Err(Error::WrongRecoveryKey);
+        assert!(reserved.settle(refused).is_err());
+        drop(reserved);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
         assert!(read("CK1 is no kit").is_none());
     }

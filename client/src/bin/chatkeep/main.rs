@@ -6,9 +6,11 @@ mod context;
 mod interrupt;
 mod keyring;
 mod kit;
+mod logging;
 mod output;
 mod problem;
 mod progress;
+mod scratch;
 mod secrets;
 mod settings;
 mod terminal;
@@ -48,8 +50,10 @@ fn main() -> ExitCode {
     if dumps.is_err() {
         context.output.warn(&Warning::new("W_CORE_DUMPS", "core dumps could not be switched off"));
     }
+    let begun = std::time::Instant::now();
     let ended = run(&cli, &context);
     context.progress.end();
+    let problem = ended.as_ref().err().map_or("none", |problem| problem.code);
     let code = match ended {
         Ok(outcome) => {
             context.output.answer(&outcome);
@@ -60,6 +64,9 @@ fn main() -> ExitCode {
             if problem.exit == 130 { interrupt::exit_code() } else { problem.exit }
         }
     };
+    let command = cli.command.as_ref().map_or("none", args::Command::name);
+    let duration_s = begun.elapsed().as_secs_f64();
+    tracing::info!(command, exit = code, problem, duration_s, version = env!("CARGO_PKG_VERSION"), "ended");
     ExitCode::from(code)
 }
 

@@ -162,10 +162,12 @@ fn told(mut problem: Box<Problem>, error: Error) -> Box<Problem> {
         Error::WrongRecoveryKey => problem.hint("use the kit with the newest date"),
         Error::DeviceRevoked { account, .. } => {
             let again = format!("your archive here is intact; sign in again with `chatkeep login {account}`");
-            problem.hint(again).hint("into another home (--profile NAME), or after `chatkeep logout` here")
+            problem.hint(again)
         }
         Error::Suspended { .. } => problem.hint("your archive here is intact"),
-        Error::DeviceCloned => problem.hint("sign in again here with passphrase or kit; nothing is lost"),
+        Error::DeviceCloned => {
+            problem.hint("nothing is lost: `chatkeep logout` ends this copy, then sign in again with passphrase or kit")
+        }
         Error::NameTaken { name, server } => problem.hint(format!("is it yours? `chatkeep login {name}@{server}`")),
         Error::RegistrationClosed { server } => {
             problem.message = format!("{server} does not accept new accounts without an invite");
@@ -198,16 +200,26 @@ fn told(mut problem: Box<Problem>, error: Error) -> Box<Problem> {
         Error::Rollback | Error::RosterMismatch { .. } => {
             problem.hint("do not delete local data; `chatkeep doctor --share` and contact the operator")
         }
+        Error::Keyring(_) => problem
+            .hint("unlock it: sign in to the desktop, and run this in that session")
+            .hint("on a machine without a desktop, CHATKEEP_HOME names a home that keeps its keys in a file"),
         Error::Unsaved { .. } => problem.hint("run `chatkeep backup`, or repeat with --yes"),
         Error::Busy { .. } => problem.hint("wait, or `chatkeep status` to see its progress"),
         Error::Tls { cause, .. } => {
             problem.hint("private CA? set CHATKEEP_CA_FILE; otherwise do not continue").cause(cause)
         }
-        Error::Version { .. } => problem.hint("update chatkeep; your data is safe"),
+        Error::Version { server, detail } => {
+            if detail.starts_with("needs ") {
+                let version = env!("CARGO_PKG_VERSION");
+                problem.message = format!("this client ({version}) is too old for {server} ({detail})");
+            }
+            problem.hint("update chatkeep; your data is safe")
+        }
         Error::Unreachable { server, cause } => {
             problem.message = format!("cannot reach {} ({})", with_port(&server), plain_cause(&cause));
             problem.hint("will resume where it stopped; `chatkeep doctor` tests each step")
         }
+        Error::AnswerLost { .. } => problem.hint("once it can be reached, run the same command again"),
         Error::Overloaded { server, wait } => {
             let wait = duration(wait.as_secs_f64().max(1.0));
             problem.message = format!("{server} is very busy and asked us to wait {wait}");
@@ -276,6 +288,12 @@ mod tests {
         assert_eq!(wrong.0, "that passphrase does not open ana@vault.example.org");
         assert!(wrong.1.starts_with("check keyboard layout and Caps Lock; nothing was changed"));
         assert_eq!(wrong.2, 12);
+        let old = Error::Version { server: "vault.example.org".into(), detail: "needs 1.6 or newer".into() };
+        let version = env!("CARGO_PKG_VERSION");
+        assert_eq!(
+            line(old).0,
+            format!("this client ({version}) is too old for vault.example.org (needs 1.6 or newer)")
+        );
         let internal = line(Error::Internal("x".into()));
         assert_eq!((internal.0.as_str(), internal.2), ("unexpected failure; this is a bug", 1));
         let full = Error::DiskFull { what: "restore", needed: 2_469_606_195, free: 966_367_641, path: "/data".into() };

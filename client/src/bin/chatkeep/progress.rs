@@ -4,12 +4,12 @@ use std::io::IsTerminal as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use client::vault::{Phase, Progress as Told};
+use client::vault::{Phase, Progress as Told, Wait};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
 use crate::output::dumb;
-use crate::terminal::{count, duration, size};
+use crate::terminal::{clean, count, duration, size};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
 pub enum Mode {
@@ -39,6 +39,14 @@ struct Run {
     begun: Instant,
     moved: Instant,
     told: Option<Told>,
+    /// What it waits for, until when.
+    waits: Option<Waits>,
+}
+
+struct Waits {
+    code: &'static str,
+    why: String,
+    until: Instant,
 }
 
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
@@ -61,7 +69,7 @@ impl Progress {
         let now = Instant::now();
         let interval = self.with(|state| {
             let first = state.run.is_none();
-            state.run = Some(Run { op, begun: now, moved: now, told: None });
+            state.run = Some(Run { op, begun: now, moved: now, told: None, waits: None });
             if state.mode == Mode::Bar && state.bar.is_none() {
                 let style = ProgressStyle::with_template("{msg} [{wide_bar}] {percent}%");
                 let bar = ProgressBar::new(0);
@@ -97,6 +105,22 @@ impl Progress {
                 bar.set_length(total.max(done));
                 bar.set_position(done);
                 bar.set_message(sentence(run));
+            }
+        });
+    }
+
+    /// Shows what the work waits for, and how long yet; with none it goes on.
+    pub fn waits(&self, wait: Option<Wait<'_>>) {
+        self.with(|state| {
+            let Some(run) = &mut state.run else { return };
+            run.waits = wait.map(|Wait { error, left }| Waits {
+                code: error.code(),
+                why: without_number(&error.to_string()),
+                until: Instant::now() + left,
+            });
+            if let Some(bar) = &state.bar {
+                bar.set_message(sentence(run));
+                bar.tick();
             }
         });
     }
@@ -162,6 +186,9 @@ fn eta(run: &Run) -> Option<u64> {
 }
 
 fn sentence(run: &Run) -> String {
+    if let Some(waits) = &run.waits {
+        return format!("{}: {}; next try in {} s", run.op, clean(&waits.why), seconds_until(waits.until));
+    }
     let Some(told) = &run.told else { return format!("{}: beginning", run.op) };
     let mut text = format!("{}: {}", run.op, name(told.phase));
     if told.total_bytes > 0 || told.done_bytes > 0 {
@@ -187,6 +214,18 @@ fn sentence(run: &Run) -> String {
     text
 }
 
+/// A message without the operating system's numbers, which help nobody.
+fn without_number(text: &str) -> String {
+    match text.split_once(" (os error ").and_then(|(before, rest)| Some((before, rest.split_once(')')?.1))) {
+        Some((before, after)) => format!("{before}{after}"),
+        None => text.to_owned(),
+    }
+}
+
+fn seconds_until(moment: Instant) -> u64 {
+    moment.saturating_duration_since(Instant::now()).as_secs_f64().ceil() as u64
+}
+
 fn object(run: &Run) -> Value {
     let told =
         run.told.unwrap_or(Told { phase: Phase::Read, done_bytes: 0, total_bytes: 0, done_items: 0, total_items: 0 });
@@ -200,5 +239,6 @@ fn object(run: &Run) -> Value {
         "total_items": told.total_items,
         "eta_s": eta(run),
         "stalled_s": run.moved.elapsed().as_secs(),
+        "waiting": run.waits.as_ref().map(|w| json!({ "code": w.code, "retry_in_s": seconds_until(w.until) })),
     })
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::secret::{InviteFrom, PassphraseFrom, RecoveryKeyFrom};
+use super::secret::{InviteFrom, PassphraseFrom, ProofFrom};
 
 /// Create an account and its vault, with this device as the first
 #[derive(Args)]
@@ -47,9 +47,7 @@ pub struct Login {
     #[arg(long, value_name = "NAME")]
     pub device_name: Option<String>,
     #[command(flatten)]
-    pub passphrase: PassphraseFrom,
-    #[command(flatten)]
-    pub recovery_key: RecoveryKeyFrom,
+    pub proof: ProofFrom,
 }
 
 /// End this device: take its keys and its archive away

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::secret::{NewPassphraseFrom, PassphraseFrom, RecoveryKeyFrom};
+use super::secret::{NewPassphraseFrom, PassphraseFrom, ProofFrom, RecoveryKeyFrom};
 
 #[derive(Subcommand)]
 pub enum Device {
@@ -24,9 +24,7 @@ pub struct Revoke {
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
-    pub passphrase: PassphraseFrom,
-    #[command(flatten)]
-    pub recovery_key: RecoveryKeyFrom,
+    pub proof: ProofFrom,
 }
 
 #[derive(Subcommand)]
@@ -50,11 +48,9 @@ pub struct Change {
     #[arg(long, value_name = "FILE", requires = "leaked")]
     pub kit: Option<PathBuf>,
     #[command(flatten)]
-    pub passphrase: PassphraseFrom,
+    pub proof: ProofFrom,
     #[command(flatten)]
     pub new_passphrase: NewPassphraseFrom,
-    #[command(flatten)]
-    pub recovery_key: RecoveryKeyFrom,
 }
 
 #[derive(Subcommand)]
@@ -75,9 +71,7 @@ pub struct New {
     #[arg(long, value_name = "FILE")]
     pub kit: PathBuf,
     #[command(flatten)]
-    pub passphrase: PassphraseFrom,
+    pub proof: ProofFrom,
     #[command(flatten)]
     pub new_passphrase: NewPassphraseFrom,
-    #[command(flatten)]
-    pub recovery_key: RecoveryKeyFrom,
 }

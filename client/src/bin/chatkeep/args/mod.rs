@@ -116,3 +116,36 @@ pub enum Command {
     Man(about::Man),
     Explain(about::Explain),
 }
+
+impl Command {
+    /// Its name, without anything that was given to it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Register(_) => "register",
+            Self::Login(_) => "login",
+            Self::Logout(_) => "logout",
+            Self::Backup(_) => "backup",
+            Self::Import(_) => "import",
+            Self::Formats(_) => "formats",
+            Self::Restore(_) => "restore",
+            Self::Sync(_) => "sync",
+            Self::Status(_) => "status",
+            Self::Log(_) => "log",
+            Self::Chats(_) => "chats",
+            Self::Show(_) => "show",
+            Self::Search(_) => "search",
+            Self::Export(_) => "export",
+            Self::Device(_) => "device",
+            Self::Passphrase(_) => "passphrase",
+            Self::Recovery(_) => "recovery",
+            Self::Check(_) => "check",
+            Self::Forget(_) => "forget",
+            Self::Unforget(_) => "unforget",
+            Self::Doctor(_) => "doctor",
+            Self::Config(_) => "config",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
+            Self::Explain(_) => "explain",
+        }
+    }
+}

@@ -34,6 +34,15 @@ pub struct RecoveryKeyFrom {
     pub recovery_key_command: Option<String>,
 }
 
+/// What opens the account's root for one act: either of its secrets.
+#[derive(Args, Default, Clone)]
+pub struct ProofFrom {
+    #[command(flatten)]
+    pub passphrase: PassphraseFrom,
+    #[command(flatten)]
+    pub recovery_key: RecoveryKeyFrom,
+}
+
 #[derive(Args, Default, Clone)]
 pub struct InviteFrom {
     /// Read the invite from this file (- is stdin)

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use clap::ValueEnum as _;
+use client::error::Error;
 use client::import::Report;
 use client::sync::BackupOptions;
 use serde_json::{Value, json};
@@ -36,7 +37,10 @@ pub async fn run(context: &Context, args: &Backup) -> Result<Outcome> {
     }
     let work = context.work("backup").upload_limit(limit);
     let options = BackupOptions { labels: args.labels.clone() };
-    let done = writing.vault.backup(&mut writing.archive, &options, &work).await?;
+    let done = match writing.vault.backup(&mut writing.archive, &options, &work).await {
+        Ok(done) => done,
+        Err(error) => return Err(told(&writing, error).await),
+    };
     context.progress.end();
     let spent = begun.elapsed().as_secs_f64();
     let indexed = context.index(&mut writing.archive, "backup")?;
@@ -90,6 +94,25 @@ pub async fn run(context: &Context, args: &Backup) -> Result<Outcome> {
     Ok(Outcome::new(json, text))
 }
 
+/// An error with the account's own totals, where it is about them.
+pub async fn told(writing: &Writing, error: Error) -> Box<Problem> {
+    let Error::Quota { needed, free } = error else { return error.into() };
+    let mut problem: Box<Problem> = Error::Quota { needed, free }.into();
+    // The refusal speaks of one pack; a person asks about all that waits, and about the whole vault.
+    let (Ok(usage), Ok(counts)) = (writing.vault.usage().await, writing.archive.counts()) else { return problem };
+    let free = usage.quota_bytes.saturating_sub(usage.stored_bytes);
+    let needed = needed.max(counts.waiting_bytes);
+    if needed > free {
+        let (all, quota) = (size(needed), size(usage.quota_bytes));
+        problem.message = format!("this backup needs {all} but {} of {quota} is free", size(free));
+    }
+    problem.details(json!({
+        "needed_bytes": needed, "free_bytes": free, "quota_bytes": usage.quota_bytes,
+        "stored_bytes": usage.stored_bytes, "unsaved_messages": counts.unsaved_messages,
+        "attachments_waiting": counts.waiting,
+    }))
+}
+
 /// Reads what is new in the exports that were given or configured, into the archive.
 fn import_sources(context: &Context, args: &Backup, writing: &mut Writing) -> Result<Imported> {
     let work = context.work("backup");
@@ -129,7 +152,7 @@ fn planned(writing: &Writing, imported: &Imported, begun: Instant) -> Result<Out
     let text = format!(
         "{}Would upload {} and {} ({}). Nothing changed.\n",
         imported.text,
-        counted(counts.unsynced, "row"),
+        counted(counts.unsaved_messages, "message"),
         counted(counts.waiting, "attachment"),
         size(counts.waiting_bytes)
     );

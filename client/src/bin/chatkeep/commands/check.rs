@@ -2,13 +2,13 @@
 
 use client::archive::{Archive, Note};
 use client::error::Error;
-use client::sync::{CheckLevel, Checked, Media, Problem as Damage, RestoreOptions};
+use client::sync::{CheckLevel, Media, Problem as Damage, RestoreOptions};
 use serde_json::{Value, json};
 
 use crate::args::care::Check;
 use crate::context::{Context, Writing};
 use crate::output::Outcome;
-use crate::problem::{Problem, Result};
+use crate::problem::Result;
 use crate::terminal::{counted, size};
 
 /// Exit code of a check that found damage.
@@ -22,7 +22,7 @@ pub async fn run(context: &Context, args: &Check) -> Result<Outcome> {
     };
     let work = context.work("check");
     let checked = writing.vault.check(&mut writing.archive, level, &work).await?;
-    let mut problems: Vec<Value> = checked.problems.iter().map(|p| told(p, &checked)).collect();
+    let mut problems: Vec<Value> = checked.problems.iter().map(told).collect();
     let mut text = String::new();
     for problem in &checked.problems {
         let repair = if problem.repairable { "`chatkeep backup` here repairs it" } else { "no copy on this device" };
@@ -79,13 +79,12 @@ pub async fn run(context: &Context, args: &Check) -> Result<Outcome> {
     Ok(Outcome::new(json, text).exit(if ok { 0 } else { DAMAGE }))
 }
 
-fn told(problem: &Damage, checked: &Checked) -> Value {
+fn told(problem: &Damage) -> Value {
     json!({
         "kind": problem.kind,
         "object": problem.object,
         "holds": problem.holds,
-        // Every snapshot whose log holds what the object held; the newest always does.
-        "snapshots": checked.snapshot.iter().map(|s| s.hex()).collect::<Vec<_>>(),
+        "snapshots": problem.snapshots.iter().map(|s| s.hex()).collect::<Vec<_>>(),
         "messages_affected": problem.messages_affected,
         "repairable": problem.repairable,
     })
@@ -93,9 +92,7 @@ fn told(problem: &Damage, checked: &Checked) -> Value {
 
 /// Restores everything into a place that goes away again, and answers how it differs from this device.
 async fn prove(context: &Context, writing: &mut Writing) -> Result<Vec<String>> {
-    let home = context.home();
-    let place = tempfile::Builder::new().prefix("proof-").tempdir_in(home.dir());
-    let place = place.map_err(|e| Problem::io(home.dir(), &e))?;
+    let place = context.scratch("proof-")?;
     let mut scratch = writing.vault.scratch(&writing.archive, &place.path().join("archive"))?;
     let work = context.work("restore test");
     let restored = match writing.vault.restore(&mut scratch, &RestoreOptions { media: Media::All }, &work).await {

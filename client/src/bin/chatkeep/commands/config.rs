@@ -13,8 +13,15 @@ pub fn run(context: &Context, command: &Config) -> Result<Outcome> {
     let path = settings.places.config.display().to_string();
     match command {
         Config::Path => {
-            let home = settings.places.home.display().to_string();
-            let json = json!({ "schema": "chatkeep.config-path/1", "path": path, "home": home });
+            let shown = |path: &std::path::Path| path.display().to_string();
+            let places = &settings.places;
+            let json = json!({
+                "schema": "chatkeep.config-path/1",
+                "path": path,
+                "home": shown(&places.home),
+                "log": shown(&places.state.join(crate::logging::FILE)),
+                "cache": shown(&places.cache),
+            });
             Ok(Outcome::new(json, format!("{path}\n")))
         }
         Config::Show(args) => {

@@ -1,10 +1,11 @@
 //! `device`: who belongs to the account, and ending somebody's access.
 
 use client::error::Error;
-use client::vault::{DeviceInfo, DeviceStanding, Secret};
+use client::vault::{AllSeen, DeviceInfo, DeviceStanding, Secret, Seen, left};
 use serde_json::{Value, json};
 
 use crate::args::devices::{Device, Revoke};
+use crate::args::secret::ProofFrom;
 use crate::context::Context;
 use crate::output::{Outcome, changed};
 use crate::problem::{Problem, Result};
@@ -39,7 +40,12 @@ pub fn find(all: &[DeviceInfo], given: &str) -> Result<DeviceInfo> {
 }
 
 fn list(context: &Context) -> Result<Outcome> {
-    let devices = context.vault()?.devices();
+    let (vault, archive) = context.reading()?;
+    let (mut devices, seen, gone) = (vault.devices(), AllSeen::of(&archive)?, left(&archive)?);
+    // The roster lists those that ended themselves as gone when the next device is put out.
+    for device in devices.iter_mut().filter(|d| gone.contains(&d.id)) {
+        device.state = DeviceStanding::Left;
+    }
     let mut text = String::new();
     for device in &devices {
         let name = if device.name.is_empty() { "(gone)" } else { &device.name };
@@ -49,29 +55,43 @@ fn list(context: &Context) -> Result<Outcome> {
             DeviceStanding::Revoked => "removed",
             DeviceStanding::Left => "left",
         };
+        let times = seen.get(&device.id);
+        let when = match (device.state, times.gone_ms, times.last_ms) {
+            (DeviceStanding::Active, _, Some(last)) => format!("seen {}", day(clock(last))),
+            (DeviceStanding::Revoked | DeviceStanding::Left, Some(gone), _) => format!("on {}", day(clock(gone))),
+            _ => String::new(),
+        };
         let since = if device.joined_ms > 0 { format!("since {}", day(device.joined_ms)) } else { String::new() };
-        let line = format!("{}  {}  {}  {since}  {standing}", device.id.short(), clean(name), clean(&device.platform));
+        let line =
+            format!("{}  {}  {}  {since}  {standing} {when}", device.id.short(), clean(name), clean(&device.platform));
         text += line.trim_end();
         text += "\n";
     }
-    let list: Vec<Value> = devices.iter().map(told).collect();
+    let list: Vec<Value> = devices.iter().map(|d| told(d, seen.get(&d.id))).collect();
     Ok(Outcome::new(json!({ "schema": "chatkeep.devices/1", "devices": list }), text))
 }
 
-fn told(device: &DeviceInfo) -> Value {
+/// The server's clock as ours counts.
+fn clock(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}
+
+fn told(device: &DeviceInfo, seen: Seen) -> Value {
+    let moment = |ms: Option<u64>| ms.and_then(|ms| rfc3339(clock(ms)));
+    let gone = seen.gone_ms.filter(|_| device.state != DeviceStanding::Active);
     json!({
         "id": device.id.hex(),
         "name": Some(&device.name).filter(|n| !n.is_empty()),
         "platform": Some(&device.platform).filter(|p| !p.is_empty()),
         "added_at": rfc3339(device.joined_ms).filter(|_| device.joined_ms > 0),
-        "last_seen_at": null,
+        "last_seen_at": moment(seen.last_ms),
         "current": device.current,
         "state": match device.state {
             DeviceStanding::Active => "active",
             DeviceStanding::Revoked => "revoked",
             DeviceStanding::Left => "left",
         },
-        "revoked_at": null,
+        "revoked_at": moment(gone),
     })
 }
 
@@ -83,7 +103,8 @@ async fn revoke(context: &Context, args: &Revoke) -> Result<Outcome> {
         return Err(Problem::refused("a device does not remove itself").hint("`chatkeep logout` ends this one"));
     }
     let active = device.state == DeviceStanding::Active;
-    let more = json!({ "device": told(&device), "dry_run": args.dry_run });
+    let seen = AllSeen::of(&writing.archive)?.get(&device.id);
+    let more = json!({ "device": told(&device, seen), "dry_run": args.dry_run });
     if !active {
         return Ok(Outcome::new(changed("device-revoke", false, more), format!("\"{name}\" has no access already.\n")));
     }
@@ -94,7 +115,7 @@ async fn revoke(context: &Context, args: &Revoke) -> Result<Outcome> {
     }
     let question = format!("End the access of \"{name}\" ({}), for good? {plainly}", device.id.short());
     confirmed(context, &question)?;
-    let secret = proof(context, &args.passphrase, &args.recovery_key)?;
+    let secret = proof(context, &args.proof)?;
     writing.vault.revoke(&mut writing.archive, &device.id, secret).await?;
     let text = format!("\"{name}\" has no access any more, and opens nothing new. {plainly}\n");
     Ok(Outcome::new(changed("device-revoke", true, more), text))
@@ -114,16 +135,12 @@ pub fn confirmed(context: &Context, question: &str) -> Result<()> {
 }
 
 /// The passphrase, or the recovery key where a source gives it: either opens the root for one act.
-pub fn proof(
-    context: &Context,
-    passphrase: &crate::args::secret::PassphraseFrom,
-    recovery: &crate::args::secret::RecoveryKeyFrom,
-) -> Result<Secret> {
-    if let Some(given) = secrets::given_passphrase(passphrase)? {
+pub fn proof(context: &Context, from: &ProofFrom) -> Result<Secret> {
+    if let Some(given) = secrets::given_passphrase(&from.passphrase)? {
         return Ok(Secret::Passphrase(given));
     }
-    if let Some(key) = secrets::given_recovery_key(recovery)? {
+    if let Some(key) = secrets::given_recovery_key(&from.recovery_key)? {
         return Ok(Secret::Recovery(key));
     }
-    secrets::passphrase(&context.output, passphrase).map(Secret::Passphrase)
+    secrets::passphrase(&context.output, &from.passphrase).map(Secret::Passphrase)
 }

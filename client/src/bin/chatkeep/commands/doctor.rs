@@ -116,6 +116,10 @@ fn home(context: &Context, lines: &mut Lines) {
         Err(_) => lines.bad("lock", "warn", "another chatkeep writes here now", "wait for it"),
     }
     let keyring = !context.settings.places.own_home && !home.key_path().exists();
+    if context.keys_out_of_reach() {
+        let fix = "run it in the desktop's session, where the keyring is";
+        return lines.bad("keyring", "fail", "the keys are in the OS keyring, and this session has none", fix);
+    }
     lines.ok("keyring", if keyring { "the OS keyring" } else { "a key file; the OS keyring is not used here" });
 }
 
@@ -136,6 +140,11 @@ fn archive(vault: &Vault, lines: &mut Lines) {
         }
         Err(error) => lines.problem("archive", "fail", &Box::<Problem>::from(error)),
     }
+    match archive.index_complete() {
+        Ok(true) => lines.ok("index", "every message can be found"),
+        Ok(false) => lines.bad("index", "warn", "not every message can be found yet", "`chatkeep sync` completes it"),
+        Err(error) => lines.problem("index", "fail", &Box::<Problem>::from(error)),
+    }
     match archive.note(Note::Damage) {
         Ok(None) => {}
         _ => lines.bad(
@@ -147,8 +156,31 @@ fn archive(vault: &Vault, lines: &mut Lines) {
     }
 }
 
+/// Whether the server's name leads to an address. Who is asked goes through a proxy asks the proxy for that.
+async fn resolves(context: &Context, server: &str, lines: &mut Lines) -> Result<()> {
+    let address = context.address(server)?;
+    if context.proxy(&address)?.is_some() {
+        lines.ok("dns", "left to the proxy that HTTPS_PROXY names");
+        return Ok(());
+    }
+    let looked = tokio::time::timeout(PATIENCE, tokio::net::lookup_host(address.host_and_port())).await;
+    match looked.map(|found| found.is_ok_and(|mut addresses| addresses.next().is_some())) {
+        Ok(true) => lines.ok("dns", "the server's name has an address"),
+        Ok(false) => {
+            let fix = "is this machine online, and the name right?";
+            lines.bad("dns", "fail", "the server's name has no address", fix);
+        }
+        Err(_) => lines.bad("dns", "fail", "no answer within 10 s", "is this machine online?"),
+    }
+    Ok(())
+}
+
 async fn server(context: &Context, vault: &Vault, lines: &mut Lines) {
-    let at = match context.at(&vault.session.identity.server) {
+    let server = &vault.session.identity.server;
+    if let Err(problem) = resolves(context, server, lines).await {
+        return lines.problem("dns", "fail", &problem);
+    }
+    let at = match context.at(server) {
         Ok(at) => at,
         Err(problem) => return lines.problem("server", "fail", &problem),
     };
@@ -161,6 +193,10 @@ async fn server(context: &Context, vault: &Vault, lines: &mut Lines) {
         }
         Err(_) => return lines.bad("server", "fail", "no answer within 10 s", "is this machine online?"),
     };
+    match context.address(server) {
+        Ok(address) if address.tls => lines.ok("tls", "the server's certificate is trusted"),
+        _ => lines.ok("tls", "none: the connection stays on this machine"),
+    }
     lines.ok("server", format!("version {}", facts.version));
     let differs = context.now_ms().saturating_sub(i64::try_from(facts.time_ms).unwrap_or(i64::MAX));
     match differs.abs() <= CLOCK_MAX_MS {

@@ -37,7 +37,7 @@ const CODES: [(&str, u8, &str); 49] = [
     (
         "E_DEVICE_REVOKED",
         13,
-        "Another device ended this device's access, or it left. The archive here is intact and readable. To join again, sign in into another home (--profile NAME), or end this one with `chatkeep logout` first; what is not backed up goes with it.",
+        "Another device ended this device's access, or it left. The archive here is intact and readable. `chatkeep login NAME@SERVER` here joins it anew as a new device, with an archive fetched anew. Where something is not backed up it refuses: `chatkeep export --as jsonl --out DIR` keeps that first, and `chatkeep import DIR` brings it back afterwards.",
     ),
     (
         "E_NOT_FOUND",
@@ -79,7 +79,7 @@ const CODES: [(&str, u8, &str); 49] = [
     (
         "E_DEVICE_CLONED",
         13,
-        "Two machines run with the keys of one device, after a disk image was copied or restored. Sign in again on one of them; nothing is lost.",
+        "Two machines run with the keys of one device, after a disk image was copied or restored. End this copy with `chatkeep logout` and sign in again; nothing is lost.",
     ),
     (
         "E_FORK",

@@ -31,8 +31,11 @@ pub async fn run(context: &Context, args: &Restore, bucket: &Path) -> Result<Out
     let options = RestoreOptions { media: chosen(args) };
     let work = context.work("restore");
     let restored = Kept::restore(&home, &*keys, context.env.clone(), bucket, &key, &options, &work).await;
-    let (_, done) = restored?;
+    let (kept, done) = restored?;
     context.progress.end();
+    if done.head_at_ms.is_none() {
+        return Err(headless(bucket, &kept, &done.account));
+    }
     let report = told(&done, &home.archive_dir().display().to_string(), begun);
     if !done.is_whole() {
         return Err(damaged(&done, report));
@@ -52,6 +55,34 @@ pub async fn run(context: &Context, args: &Restore, bucket: &Path) -> Result<Out
         size(done.read_bytes)
     );
     Ok(Outcome::new(report, text))
+}
+
+/// Without a head nothing says what was in the vault. An account that never backed up has no packs either; one whose
+/// head was taken away has.
+fn headless(bucket: &Path, kept: &Kept, account: &str) -> Box<Problem> {
+    let folder = bucket.join(kept.account().address());
+    let packs = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let packs = packs.filter(|entry| is_pack(&entry.file_name().to_string_lossy())).count() as u64;
+    if packs == 0 {
+        return Problem::not_found(format!("this bucket holds no backup of {account} yet"))
+            .hint("`chatkeep backup` makes one; the service copies what points to it here soon after");
+    }
+    let details = vec![format!("{}/head: missing", kept.account().address())];
+    let mut problem: Box<Problem> = Error::Damaged { objects: 1, details }.into();
+    problem.message = format!(
+        "the newest head of {account} is missing, and nothing else says what its {} hold",
+        counted(packs, "pack")
+    );
+    problem.hints = vec![
+        "get a newer or complete copy of the bucket, and run it again".to_owned(),
+        format!("if the service still runs: `chatkeep login {account}@SERVER --recovery`, then `chatkeep restore`"),
+    ];
+    problem
+}
+
+/// Packs are named by 16 random bytes in hex.
+fn is_pack(name: &str) -> bool {
+    name.len() == 32 && name.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
 fn told(done: &FromBucket, target: &str, begun: Instant) -> Value {
@@ -85,9 +116,6 @@ fn damaged(done: &FromBucket, report: Value) -> Box<Problem> {
     details.extend(
         done.missing.iter().map(|m| format!("{}: {}", m.attachment.as_deref().unwrap_or("an attachment"), m.reason)),
     );
-    if done.head_at_ms.is_none() {
-        details.push("the bucket holds no head".to_owned());
-    }
     if done.differs {
         details.push("the rows are not those the head states".to_owned());
     }

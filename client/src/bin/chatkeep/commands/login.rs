@@ -7,6 +7,7 @@ use client::vault::{DeviceStanding, Secret, Vault};
 
 use super::accounts::{again, answer, label, split};
 use super::device::find;
+use super::logout::all_saved;
 use crate::args::account::Login;
 use crate::args::secret::NewPassphraseFrom;
 use crate::context::{Context, Writing};
@@ -21,21 +22,24 @@ pub async fn run(context: &Context, args: &Login) -> Result<Outcome> {
     let (name, server) = split(&account)?;
     let home = context.home();
     let keys = context.keys();
-    Vault::check_free(&home, &*keys)?;
     let at = context.at(&server)?;
+    let before = before(context, &format!("{}@{}", name.as_str(), at.connector.server())).await?;
     let by_key = args.recovery || key.is_some();
     let (secret, key) = match key {
         Some(key) => (Secret::Recovery(again(&key)?), Some(key)),
         None if by_key => {
-            let key = secrets::recovery_key(&context.output, &args.recovery_key)?;
+            let key = secrets::recovery_key(&context.output, &args.proof.recovery_key)?;
             (Secret::Recovery(again(&key)?), Some(key))
         }
-        None => (Secret::Passphrase(secrets::passphrase(&context.output, &args.passphrase)?), None),
+        None => (Secret::Passphrase(secrets::passphrase(&context.output, &args.proof.passphrase)?), None),
     };
     let label = label(context, args.device_name.as_ref());
     // Nothing is written before the secret is proved and everything verified.
     let joined = Vault::login(at, name, secret, label).await?;
     let lock = context.lock("login")?;
+    if before == Before::Gone {
+        Vault::erase(&home, &*keys, false)?;
+    }
     let vault = joined.install(&home, &*keys)?;
     let answer = answer(&vault, args.kit.as_deref(), false);
     let shown = vault.session.identity.shown();
@@ -47,6 +51,38 @@ pub async fn run(context: &Context, args: &Login) -> Result<Outcome> {
     }
     let text = format!("Signed in to {shown}. This device: \"{}\".\nNext: chatkeep restore\n", clean(&device));
     Ok(Outcome::new(answer, text))
+}
+
+/// What is in the home that this device is to be set up in.
+#[derive(PartialEq, Eq)]
+enum Before {
+    Nothing,
+    /// A device of the same account that has no access any more: the vault has all its archive holds.
+    Gone,
+}
+
+/// Refuses a home that is in use. One whose device was removed from this very account is taken again, if nothing is
+/// lost by that.
+async fn before(context: &Context, account: &str) -> Result<Before> {
+    let (home, keys) = (context.home(), context.keys());
+    let Err(taken) = Vault::check_free(&home, &*keys) else { return Ok(Before::Nothing) };
+    let same = Vault::identity(&*keys)?.is_some_and(|identity| identity.shown() == account);
+    if !same {
+        return Err(taken.into());
+    }
+    let (vault, archive) = context.reading()?;
+    let Err(Error::DeviceRevoked { .. }) = vault.usage().await else { return Err(taken.into()) };
+    if !context.settings.yes {
+        all_saved(&archive.counts()?).map_err(|mut problem| {
+            problem.hints = vec![
+                "`chatkeep export --as jsonl --out DIR` keeps it; sign in with --yes, then `chatkeep import DIR`"
+                    .to_owned(),
+                "or sign in into another home: --profile NAME".to_owned(),
+            ];
+            problem
+        })?;
+    }
+    Ok(Before::Gone)
 }
 
 /// Which account, and the recovery key if a kit file gives it.

@@ -1,6 +1,8 @@
 //! `passphrase`: changing it, and trying whether it is the right one.
 
+use client::crypto::RecoveryKey;
 use client::crypto::passphrase::Passphrase as Text;
+use client::error::Error;
 use client::vault::Secret;
 use serde_json::json;
 
@@ -8,7 +10,7 @@ use super::device::proof;
 use super::register::show;
 use crate::args::devices::{Change, Passphrase};
 use crate::args::secret::PassphraseFrom;
-use crate::context::Context;
+use crate::context::{Context, Writing};
 use crate::kit::{Owner, Reserved};
 use crate::output::{Outcome, changed, to_terminal};
 use crate::problem::{Problem, Result};
@@ -37,7 +39,7 @@ async fn change(context: &Context, args: &Change) -> Result<Outcome> {
         let vault = &writing.vault;
         (vault.session.identity.clone(), vault.ring.roster().slot(SlotKind::Recovery).is_some())
     };
-    let secret = proof(context, &args.passphrase, &args.recovery_key)?;
+    let secret = proof(context, &args.proof)?;
     // With the passphrase alone the recovery key's slot cannot be made anew for the old key: it gets a new one.
     let new_key = args.leaked && has_key && matches!(secret, Secret::Passphrase(_));
     if new_key && args.kit.is_none() {
@@ -62,11 +64,20 @@ async fn change(context: &Context, args: &Change) -> Result<Outcome> {
         None => None,
     };
     let asks_new = kit.is_some();
-    let key = writing.vault.rotate_root(&mut writing.archive, secret, new, asks_new).await?;
-    if let (Some(kit), Some(key)) = (&mut kit, &key) {
-        let owner = Owner { account: &account, server: &identity.server, made_ms: context.now_ms() };
-        kit.fill(&owner, key)?;
-        show(context, key, Some(kit.path()))?;
+    let owner = Owner { account: &account, server: &identity.server, made_ms: context.now_ms() };
+    let Writing { vault, archive, .. } = &mut writing;
+    let keep = |key: &RecoveryKey| match &mut kit {
+        Some(kit) => kit.fill(&owner, key),
+        // Somebody gave the account a recovery key after this began, and it has no place here.
+        None => Err(Error::Refused("the account has a recovery key now: pass --kit FILE for its new one".to_owned())),
+    };
+    let rotated = vault.rotate_root_keeping(archive, secret, new, asks_new, keep).await;
+    let key = match &mut kit {
+        Some(kit) => kit.settle(rotated)?,
+        None => rotated?,
+    };
+    if let (Some(kit), Some(key)) = (&kit, &key) {
+        show(context, key, kit.path())?;
     }
     let path = kit.as_ref().map(|k| k.path().display().to_string());
     let more = json!({ "account": account, "leaked": true, "kit_path": path });

@@ -1,6 +1,7 @@
 //! `recovery`: a new recovery key, and trying the one at hand.
 
 use client::archive::Note;
+use client::crypto::RecoveryKey;
 use client::crypto::passphrase::Passphrase;
 use client::vault::Secret;
 use serde_json::json;
@@ -8,7 +9,7 @@ use serde_json::json;
 use super::register::show;
 use crate::args::devices::{New, Recovery};
 use crate::args::secret::RecoveryKeyFrom;
-use crate::context::Context;
+use crate::context::{Context, Writing};
 use crate::kit::{Owner, Reserved};
 use crate::output::{Outcome, changed, to_terminal};
 use crate::problem::Result;
@@ -39,9 +40,9 @@ async fn new(context: &Context, args: &New) -> Result<Outcome> {
     let mut writing = context.writing("recovery new")?;
     let identity = writing.vault.session.identity.clone();
     let account = identity.shown();
-    let old_key = match secrets::given_passphrase(&args.passphrase)? {
+    let old_key = match secrets::given_passphrase(&args.proof.passphrase)? {
         Some(_) => None,
-        None => secrets::given_recovery_key(&args.recovery_key)?,
+        None => secrets::given_recovery_key(&args.proof.recovery_key)?,
     };
     let (secret, passphrase) = match old_key {
         Some(key) => {
@@ -53,15 +54,17 @@ async fn new(context: &Context, args: &New) -> Result<Outcome> {
             (Secret::Recovery(key), chosen.into_inner())
         }
         None => {
-            let passphrase = secrets::passphrase(&context.output, &args.passphrase)?;
+            let passphrase = secrets::passphrase(&context.output, &args.proof.passphrase)?;
             (Secret::Passphrase(secrets::again(&passphrase)?), passphrase)
         }
     };
     let mut kit = Reserved::new(&args.kit)?;
-    let key = writing.vault.rotate_root(&mut writing.archive, secret, passphrase, true).await?;
-    if let Some(key) = &key {
-        kit.fill(&Owner { account: &account, server: &identity.server, made_ms: context.now_ms() }, key)?;
-        show(context, key, Some(kit.path()))?;
+    let owner = Owner { account: &account, server: &identity.server, made_ms: context.now_ms() };
+    let Writing { vault, archive, .. } = &mut writing;
+    let keep = |key: &RecoveryKey| kit.fill(&owner, key);
+    let rotated = vault.rotate_root_keeping(archive, secret, passphrase, true, keep).await;
+    if let Some(key) = kit.settle(rotated)? {
+        show(context, &key, kit.path())?;
     }
     let more = json!({ "account": account, "kit_path": kit.path().display().to_string() });
     let text = format!(

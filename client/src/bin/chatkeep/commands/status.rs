@@ -14,7 +14,7 @@ use crate::args::daily::Status;
 use crate::context::Context;
 use crate::output::Outcome;
 use crate::problem::{Problem, Result, Warning};
-use crate::terminal::{ago, clean, counted, day, moment, rfc3339, size};
+use crate::terminal::{ago, clean, count, counted, day, moment, rfc3339, size};
 
 /// How long the server may take before it counts as not reachable.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -60,8 +60,9 @@ pub async fn run(context: &Context, args: &Status) -> Result<Outcome> {
         let message = "not everything the vault has is on this device yet".to_owned();
         warn("W_RESTORE_UNFINISHED", message, "`chatkeep restore`");
     }
-    if counts.unsynced > 0 {
-        warn("W_UNSAVED", format!("{} not in the vault yet", counted(counts.unsynced, "change")), "`chatkeep backup`");
+    if counts.unsaved_messages > 0 {
+        let message = format!("{} not in the vault yet", counted(counts.unsaved_messages, "message"));
+        warn("W_UNSAVED", message, "`chatkeep backup`");
     }
     if counts.waiting > 0 {
         let message = format!("{} wait to be uploaded", counted(counts.waiting, "attachment"));
@@ -120,7 +121,7 @@ pub async fn run(context: &Context, args: &Status) -> Result<Outcome> {
         "Here       {} in {}; {} not backed up, {} waiting\n",
         counted(counts.messages, "message"),
         counted(counts.chats, "chat"),
-        counted(counts.unsynced, "change"),
+        count(counts.unsaved_messages),
         counted(counts.waiting, "attachment"),
     );
     if let Some(usage) = contact.usage {
@@ -143,7 +144,7 @@ pub async fn run(context: &Context, args: &Status) -> Result<Outcome> {
         "last_proven_at": proven.and_then(rfc3339),
         "messages": counts.messages,
         "chats": counts.chats,
-        "unsaved_messages": counts.unsynced,
+        "unsaved_messages": counts.unsaved_messages,
         "attachments_waiting": counts.waiting,
         "deletions_waiting": [],
         "usage": contact.usage.map(|u| json!({ "stored_bytes": u.stored_bytes, "quota_bytes": u.quota_bytes })),

@@ -10,7 +10,10 @@ use crate::terminal::{counted, size};
 pub async fn run(context: &Context) -> Result<Outcome> {
     let mut writing = context.writing("sync")?;
     let work = context.work("sync");
-    let done = writing.vault.sync(&mut writing.archive, &work).await?;
+    let done = match writing.vault.sync(&mut writing.archive, &work).await {
+        Ok(done) => done,
+        Err(error) => return Err(super::backup::told(&writing, error).await),
+    };
     context.progress.end();
     context.index(&mut writing.archive, "sync")?;
     if done.attachments_waiting > 0 {

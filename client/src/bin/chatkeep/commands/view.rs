@@ -7,17 +7,18 @@ use zeroize::Zeroizing;
 
 use crate::context::Context;
 use crate::problem::{Problem, Result};
+use crate::scratch::Scratch;
 
 /// Goes away with this value.
 pub struct View {
     pub archive: Archive,
-    _place: tempfile::TempDir,
+    _place: Scratch,
 }
 
 /// Shows `archive` as it was at a snapshot.
 pub fn at(context: &Context, archive: &Archive, snapshot: &Snapshot) -> Result<View> {
     let size = snapshot.index.ok_or_else(|| Problem::not_found("this snapshot is not in the vault yet"))?;
-    let place = tempfile::tempdir().map_err(|e| Problem::io(&std::env::temp_dir(), &e))?;
+    let place = context.scratch("view-")?;
     let mut key = Zeroizing::new([0; 32]);
     context.env.entropy.clone().fill(&mut *key);
     let archive = archive.as_of(size, &place.path().join("view"), &key)?;

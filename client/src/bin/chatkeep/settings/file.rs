@@ -119,7 +119,7 @@ impl File {
         for (key, value) in table {
             let value = value.get_ref().as_str().ok_or_else(wrong)?;
             match key.get_ref().as_ref() {
-                "path" => source.path = home(value),
+                "path" => source.path = expand(value),
                 "format" => source.format = value.to_owned(),
                 other => return Err(self.unknown(line, "backup.sources", other)),
             }
@@ -180,7 +180,8 @@ fn plain(value: &DeValue<'_>) -> Option<String> {
     }
 }
 
-fn home(path: &str) -> PathBuf {
+/// A path as people write it: `~/` is the home folder.
+pub fn expand(path: &str) -> PathBuf {
     match (path.strip_prefix("~/"), directories::BaseDirs::new()) {
         (Some(rest), Some(dirs)) => dirs.home_dir().join(rest),
         _ => PathBuf::from(path),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 pub use edit::set;
-pub use file::Source;
+pub use file::{Source, expand};
 
 use crate::args::{Global, rate, span};
 use crate::output::Colour;
@@ -23,6 +23,10 @@ pub struct Places {
     pub config: PathBuf,
     /// Archive and keys.
     pub home: PathBuf,
+    /// What happened: `chatkeep.log`.
+    pub state: PathBuf,
+    /// What may be deleted at any time.
+    pub cache: PathBuf,
     /// Whether `CHATKEEP_HOME` names it: then the OS keyring is never touched.
     pub own_home: bool,
 }
@@ -137,12 +141,20 @@ impl Places {
         if let Some(own) = variable("CHATKEEP_HOME") {
             let own = PathBuf::from(own);
             let config = config.unwrap_or_else(|| own.join("config.toml"));
-            return Ok(Self { config, home: within(own), own_home: true });
+            let home = within(own);
+            return Ok(Self { config, state: home.clone(), cache: home.join("cache"), home, own_home: true });
         }
         let known = directories::ProjectDirs::from("", "", crate::NAME)
             .ok_or_else(|| Problem::usage("this machine names no home folder").hint("set CHATKEEP_HOME"))?;
         let config = config.unwrap_or_else(|| known.config_dir().join("config.toml"));
-        Ok(Self { config, home: within(known.data_dir().to_path_buf()), own_home: false })
+        let state = known.state_dir().unwrap_or_else(|| known.data_local_dir());
+        Ok(Self {
+            config,
+            home: within(known.data_dir().to_path_buf()),
+            state: within(state.to_path_buf()),
+            cache: within(known.cache_dir().to_path_buf()),
+            own_home: false,
+        })
     }
 }
 
