@@ -94,17 +94,16 @@ impl Flow<'_> {
 /// Reads every page of a head's catalogue.
 pub(super) async fn read_catalogue(source: &dyn Packs, account: &AccountId, head: OpenHead) -> Result<Known> {
     let (known, lost) = read_catalogue_left(source, account, head).await?;
-    match lost.first() {
-        None => Ok(known),
-        Some((page, why)) => {
-            let details = vec![format!("{}: a page of the catalogue, {why}", page.hex())];
-            Err(Error::Damaged { objects: lost.len() as u64, details })
-        }
-    }
+    if lost.is_empty() { Ok(known) } else { Err(pages_lost(&lost)) }
 }
 
 /// A page that is not to be had, and why.
-type LostPage = (PackId, &'static str);
+pub(super) type LostPage = (PackId, &'static str);
+
+pub(super) fn pages_lost(pages: &[LostPage]) -> Error {
+    let details = pages.iter().map(|(page, why)| format!("{}: a page of the catalogue, {why}", page.hex())).collect();
+    Error::Damaged { objects: pages.len() as u64, details }
+}
 
 /// Reads what is left of a head's catalogue, and names the pages that are not.
 pub(super) async fn read_catalogue_left(
