@@ -10,6 +10,8 @@ mod documents;
 mod layers;
 #[path = "boundaries/packages.rs"]
 mod packages;
+#[path = "boundaries/send.rs"]
+mod send;
 #[path = "boundaries/sources.rs"]
 mod sources;
 #[path = "boundaries/tidy.rs"]

@@ -192,6 +192,10 @@ impl Follower {
         if before.checked_add(1) != Some(header.counter) || header.previous != previous {
             return Err(Alarm::Forged);
         }
+        // Nobody has compared a head that is not there; agreement is what lets old bytes go.
+        if header.agreed > self.state.head.as_ref().map_or(0, |head| head.generation) {
+            return Err(Alarm::Forged);
+        }
         Ok(LastRecord { counter: header.counter, digest: record.digest() })
     }
 

@@ -252,6 +252,35 @@ fn counter_and_previous_record_are_each_held() {
 }
 
 #[test]
+fn each_claim_of_a_header_is_held_alone() {
+    let mut world = World::new();
+    let mut state = world.start.clone();
+    state.head = Some(HeadSeen { generation: 3, index: 0, digest: [3; 32], covered_size: 1 });
+    let seen = world.start.frontier.clone();
+    let mut sealed = |change: &dyn Fn(&mut Header)| {
+        let mut header = world.header(RecordKind::Events, &seen);
+        change(&mut header);
+        world.seal(header, &EventsClear::default().encode())
+    };
+    let claims: [&dyn Fn(&mut Header); 5] = [
+        &|h| h.incarnation = 2,
+        &|h| h.account = AccountId([9; 32]),
+        &|h| h.roster_version = 2,
+        &|h| h.agreed = 4,
+        &|h| h.seen_size = 2,
+    ];
+    let bad: Vec<_> = claims.iter().map(|claim| sealed(claim)).collect();
+    let (good, early) = (sealed(&|h| h.agreed = 3), sealed(&|_| {}));
+    let mut f = Follower::new(world.account, state);
+    for (at, record) in bad.iter().enumerate() {
+        assert_eq!(serve(&mut f, 1, record, 11, false).err(), Some(Alarm::Forged), "claim {at}");
+    }
+    assert_eq!(serve(&mut f, 1, &early, 9, false).err(), Some(Alarm::Forged), "server time falls");
+    assert_eq!(serve(&mut f, 2, &early, 11, false).err(), Some(Alarm::Forged), "an entry is left out");
+    serve(&mut f, 1, &good, 11, false).unwrap();
+}
+
+#[test]
 fn a_head_stands_on_the_last_one() {
     let mut world = World::new();
     let seen = world.start.frontier.clone();

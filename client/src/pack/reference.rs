@@ -93,6 +93,18 @@ mod tests {
     }
 
     #[test]
+    fn a_footer_longer_than_any_is_refused() {
+        let fresh = Fresh::draw(&mut Fixed::new("reference"));
+        let mut pack = PackRef { id: fresh.id, class: Class::MAX, hash: [4; 32], key: fresh.key, footer_len: 0 };
+        for (length, fits) in [(FOOTER_BYTES_MAX, true), (FOOTER_BYTES_MAX + 1, false)] {
+            pack.footer_len = length;
+            let mut w = Writer::new();
+            pack.encode(&mut w);
+            assert_eq!(PackRef::decode(&mut Reader::new(&w.finish())).is_ok(), fits, "{length}");
+        }
+    }
+
+    #[test]
     fn only_the_bytes_it_names_pass() {
         let fresh = Fresh::draw(&mut Fixed::new("reference"));
         let bytes = vec![7; Class::PAGE.bytes()];

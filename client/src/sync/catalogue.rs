@@ -94,17 +94,16 @@ impl Flow<'_> {
 /// Reads every page of a head's catalogue.
 pub(super) async fn read_catalogue(source: &dyn Packs, account: &AccountId, head: OpenHead) -> Result<Known> {
     let (known, lost) = read_catalogue_left(source, account, head).await?;
-    match lost.first() {
-        None => Ok(known),
-        Some((page, why)) => {
-            let details = vec![format!("{}: a page of the catalogue, {why}", page.hex())];
-            Err(Error::Damaged { objects: lost.len() as u64, details })
-        }
-    }
+    if lost.is_empty() { Ok(known) } else { Err(pages_lost(&lost)) }
 }
 
 /// A page that is not to be had, and why.
-type LostPage = (PackId, &'static str);
+pub(super) type LostPage = (PackId, &'static str);
+
+pub(super) fn pages_lost(pages: &[LostPage]) -> Error {
+    let details = pages.iter().map(|(page, why)| format!("{}: a page of the catalogue, {why}", page.hex())).collect();
+    Error::Damaged { objects: pages.len() as u64, details }
+}
 
 /// Reads what is left of a head's catalogue, and names the pages that are not.
 pub(super) async fn read_catalogue_left(
@@ -129,4 +128,88 @@ pub(super) async fn read_catalogue_left(
     // What another device's front page shows is not looked at: at the next fold it counts as changed.
     let front = front.map(|pack| Front { pack, behind_bytes: 0, chats: Vec::new() });
     Ok((Known { generation, catalogue, front }, lost))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use async_trait::async_trait;
+    use proto::wire::head::{HeadClear, NO_PACK};
+    use proto::wire::ladder::Class;
+
+    use super::*;
+    use crate::crypto::PackKey;
+    use crate::crypto::fixed::Fixed;
+    use crate::fields::Fields;
+    use crate::pack::{ChatFilter, Family, RunEntry, encode_run_entries, seal_page};
+    use crate::strata::{Counts, FORMAT, HeadContent};
+    use crate::sync::packs::{NoPack, Part};
+
+    const ACCOUNT: AccountId = AccountId([1; 32]);
+
+    struct Shelf(BTreeMap<PackId, Vec<u8>>);
+
+    #[async_trait]
+    impl Packs for Shelf {
+        async fn read(&self, id: PackId, _: Part) -> Result<Vec<u8>, NoPack> {
+            self.0.get(&id).cloned().ok_or(NoPack::Missing)
+        }
+    }
+
+    fn run(n: u8, entropy: &mut Fixed) -> RunEntry {
+        let key = PackKey::generate(entropy);
+        RunEntry {
+            pack: PackRef { id: PackId([n; 16]), class: Class::PACK, hash: [2; 32], key, footer_len: 99 },
+            family: Family::Messages,
+            level: 0,
+            rows: 10,
+            arrival: (u64::from(n), u64::from(n)),
+            time: (5, 6),
+            last_day: 0,
+            filter: ChatFilter::default(),
+            blocks: 1,
+            rest: Fields::default(),
+        }
+    }
+
+    #[test]
+    fn what_other_pages_list_is_found_without_those_that_are_lost() {
+        let mut entropy = Fixed::new("pages");
+        let (mut shelf, mut pages) = (Shelf(BTreeMap::new()), Vec::new());
+        for n in 1..=4 {
+            let content = encode_run_entries([run(n, &mut entropy)].iter());
+            let sealed = seal_page(&ACCOUNT, &content, &mut entropy).unwrap();
+            shelf.0.insert(sealed.pack.id, sealed.bytes);
+            pages.push(sealed.pack);
+        }
+        let ids: Vec<PackId> = pages.iter().map(|page| page.id).collect();
+        shelf.0.remove(&ids[1]);
+        shelf.0.get_mut(&ids[2]).unwrap()[100] ^= 1;
+        let clear = HeadClear {
+            generation: 7,
+            parent: [1; 32],
+            covered_size: 9,
+            covered_root: [0; 32],
+            front_size: 0,
+            erase: Vec::new(),
+            adds: Vec::new(),
+            drops: Vec::new(),
+            pages: [NO_PACK].into_iter().chain(ids.iter().copied()).collect(),
+        };
+        let content = HeadContent {
+            pages,
+            authors: Vec::new(),
+            digests: Vec::new(),
+            counts: Counts::default(),
+            least_format: FORMAT,
+            front_last_day: 0,
+            rest: Fields::default(),
+        };
+        let read = read_catalogue_left(&shelf, &ACCOUNT, OpenHead { clear, content });
+        let (known, lost) = futures::executor::block_on(read).unwrap();
+        assert_eq!(known.catalogue.runs.keys().copied().collect::<Vec<_>>(), [PackId([1; 16]), PackId([4; 16])]);
+        assert_eq!(lost, [(ids[1], "missing"), (ids[2], "damaged")]);
+        assert_eq!(pages_lost(&lost).exit(), 30);
+    }
 }

@@ -106,7 +106,7 @@ impl Flow<'_> {
     }
 
     /// Reads the catalogue's pages; answers the runs they list, those of the kept catalogue where a page is damaged.
-    async fn check_pages(&self, head: OpenHead, out: &mut Checked) -> Result<Vec<Object>> {
+    async fn check_pages(&mut self, head: OpenHead, out: &mut Checked) -> Result<Vec<Object>> {
         let source = ServicePacks { session: &self.vault.session, work: &self.work };
         let has_front = head.has_front_page();
         let mut damaged = false;
@@ -167,7 +167,7 @@ impl Flow<'_> {
         Ok(packs.into_iter().filter(|(id, _)| chosen(id)).map(|(id, chunks)| Object::Chunks(id, chunks)).collect())
     }
 
-    async fn check_objects(&self, objects: Vec<Object>, out: &mut Checked) -> Result<()> {
+    async fn check_objects(&mut self, objects: Vec<Object>, out: &mut Checked) -> Result<()> {
         let source = ServicePacks { session: &self.vault.session, work: &self.work };
         let total = objects.len() as u64;
         let mut coming = futures::stream::iter(objects)

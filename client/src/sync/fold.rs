@@ -201,7 +201,7 @@ impl Flow<'_> {
         Ok(())
     }
 
-    async fn fetch(&self, entry: &RunEntry) -> Result<Vec<u8>> {
+    async fn fetch(&mut self, entry: &RunEntry) -> Result<Vec<u8>> {
         let source = ServicePacks { session: &self.vault.session, work: &self.work };
         source.get(entry.pack.id, entry.pack.class).await.map_err(|no| match no.reason() {
             Err(error) => error,

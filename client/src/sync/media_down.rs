@@ -226,7 +226,7 @@ impl Round<'_> {
         self.keep(&wanted, content)
     }
 
-    async fn sealed(&self, chunk: &Chunk) -> Result<Opened<Vec<u8>>> {
+    async fn sealed(&mut self, chunk: &Chunk) -> Result<Opened<Vec<u8>>> {
         let part = Part::Range { offset: chunk.at.into(), length: chunk.sealed_bytes.into() };
         match self.source.read(chunk.pack, part).await {
             Ok(bytes) if bytes.len() == chunk.sealed_bytes as usize => Ok(Ok(bytes)),
@@ -235,7 +235,7 @@ impl Round<'_> {
         }
     }
 
-    async fn chunk_alone(&self, id: &ChunkId) -> Result<Opened<Zeroizing<Vec<u8>>>> {
+    async fn chunk_alone(&mut self, id: &ChunkId) -> Result<Opened<Zeroizing<Vec<u8>>>> {
         let Some(chunk) = self.archive.chunk(id)? else { return Ok(Err(NO_PLACE)) };
         let sealed = match self.sealed(&chunk).await? {
             Ok(sealed) => sealed,

@@ -60,7 +60,8 @@ impl Flow<'_> {
         for entry in entries {
             if cuts.remove(&entry.index) && entry.index == self.follower.size() {
                 self.commit_page(std::mem::take(&mut accepted))?;
-                self.take_in_runs(false).await?;
+                // A damaged run is no reason not to read on: a later head may name a sound one for it.
+                self.take_in_runs(true).await?;
                 self.note_digest()?;
             }
             let taken = self.follower.accept(entry.index, &entry.leaf, &entry.body, entry.erased);

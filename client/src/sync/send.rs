@@ -73,7 +73,7 @@ impl Flow<'_> {
         }
     }
 
-    async fn append(&self, batch: &[OwnRecord]) -> Result<Answer> {
+    async fn append(&mut self, batch: &[OwnRecord]) -> Result<Answer> {
         let session = &self.vault.session;
         let records: Vec<v1::Record> = batch
             .iter()

@@ -8,7 +8,7 @@ use proto::v1;
 use proto::wire::header::Leaf;
 use proto::wire::tree::{Frontier, verify_inclusion};
 
-use super::catalogue::read_catalogue;
+use super::catalogue::{LostPage, read_catalogue_left};
 use super::contact::{Opened, frontier, hashes, odd};
 use super::flow::Flow;
 use super::head::{HeadNote, OpenHead};
@@ -26,7 +26,11 @@ use crate::vault::head_is_by_member;
 impl Flow<'_> {
     /// Reads head, front page, catalogue and tail. Afterwards the log is followed as by any device, and the runs of
     /// the catalogue wait in the archive. Called again after a kill, it does the same again.
-    pub async fn read_through_head(&mut self) -> Result<Opened> {
+    ///
+    /// Pages of the catalogue that are not to be had are answered, and what the others list comes all the same. Until
+    /// every page was read this device counts as new: it comes this way again, and folds nothing.
+    pub async fn read_through_head(&mut self) -> Result<Vec<LostPage>> {
+        let mut lost = Vec::new();
         let opened = self.open(true).await?;
         let head = opened.answer.head.as_ref().filter(|head| !head.leaf.is_empty());
         let (start, seen, authors, note) = match head {
@@ -38,8 +42,10 @@ impl Flow<'_> {
                 self.paint_front(&head, &opened.answer.front_page)?;
                 let start = (head.clear.covered_size, head.clear.covered_root);
                 let source = ServicePacks { session: &self.vault.session, work: &self.work };
-                let known = read_catalogue(&source, &self.account(), head).await?;
-                list_runs(self.archive, &known.catalogue, Some(&known.encode()))?;
+                let (known, pages) = read_catalogue_left(&source, &self.account(), head).await?;
+                let kept = pages.is_empty().then(|| known.encode());
+                list_runs(self.archive, &known.catalogue, kept.as_ref().map(|kept| &kept[..]))?;
+                lost = pages;
                 let start = self.frontier_at(start.0, start.1).await?;
                 (start, Some(seen), authors, Some(note))
             }
@@ -54,8 +60,8 @@ impl Flow<'_> {
         let witnessed = self.follower.state().frontier.clone();
         let incarnation = self.follower.state().incarnation;
         self.follower = Follower::through_head(self.account(), incarnation, start, authors, seen, newest);
-        self.read_tail(&opened, &witnessed, note).await?;
-        Ok(opened)
+        self.read_tail(&opened, &witnessed, note, lost.is_empty()).await?;
+        Ok(lost)
     }
 
     /// Holds the served head to the log it is said to stand in, to its author's signature, and to the roster.
@@ -93,13 +99,13 @@ impl Flow<'_> {
     }
 
     /// The log's frontier at a size whose root a head states.
-    async fn frontier_at(&self, size: u64, root: [u8; 32]) -> Result<Frontier> {
+    async fn frontier_at(&mut self, size: u64, root: [u8; 32]) -> Result<Frontier> {
         let answer = self.ask(size, size).await?;
         let start = frontier(answer.start.as_ref())?;
         if start.size() == size && start.root() == root { Ok(start) } else { Err(Error::Fork) }
     }
 
-    async fn ask(&self, from: u64, known_size: u64) -> Result<v1::PullResponse> {
+    async fn ask(&mut self, from: u64, known_size: u64) -> Result<v1::PullResponse> {
         let session = &self.vault.session;
         with_retry(&session.env, &self.work, || async {
             let request = v1::PullRequest { from, known_size, headers_only: false };
@@ -110,7 +116,13 @@ impl Flow<'_> {
     }
 
     /// Follows the tail to the end of the served log, which must be the log this device was shown at sign-in.
-    async fn read_tail(&mut self, opened: &Opened, witnessed: &Frontier, head: Option<HeadNote>) -> Result<()> {
+    async fn read_tail(
+        &mut self,
+        opened: &Opened,
+        witnessed: &Frontier,
+        head: Option<HeadNote>,
+        came_through: bool,
+    ) -> Result<()> {
         let mut entries = Vec::new();
         while self.follower.size() < opened.log.size() {
             self.work.check()?;
@@ -136,7 +148,7 @@ impl Flow<'_> {
             if let Some(head) = &head {
                 c.set_note(Note::Head, Some(&head.encode()))?;
             }
-            c.set_note(Note::Restore, None)
+            if came_through { c.set_note(Note::Restore, None) } else { Ok(()) }
         })
     }
 }

@@ -108,6 +108,10 @@ async fn a_home_opens_with_its_own_keys_alone() {
     assert!(matches!(refused(Vault::open(&one.home, &mixed, world.at())), Error::Archive(_)));
     mixed.store("device", b"short").unwrap();
     assert!(matches!(refused(Vault::open(&one.home, &mixed, world.at())), Error::Archive(_)));
+    mixed.store("device", &one.keys.load("device").unwrap().unwrap()).unwrap();
+    assert!(Vault::open(&one.home, &mixed, world.at()).is_ok());
+    mixed.store("identity", &other.keys.load("identity").unwrap().unwrap()).unwrap();
+    assert!(matches!(refused(Vault::open(&one.home, &mixed, world.at())), Error::Archive(_)));
     let nowhere = Home::at(&one.dir.path().join("nowhere"));
     assert!(matches!(refused(Vault::open(&nowhere, &one.keys, world.at())), Error::Archive(_)));
 }

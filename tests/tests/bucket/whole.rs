@@ -62,6 +62,25 @@ async fn a_restore_goes_on_where_it_was_left_and_takes_in_what_is_newer() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_was_taken_away_is_told_from_an_account_without_a_backup() {
+    let mut written = Written::start().await;
+    let bucket = written.running.bucket().await;
+    let (_, got) = restored(&Place::new(), &bucket, &written.key).await.unwrap();
+    assert!(got.head_at_ms.is_none() && got.lost.is_empty() && !got.is_whole(), "{got:?}");
+    tests::history::import(&mut written.archive, 1, 0, 10, 0);
+    written.backup().await;
+    let bucket = written.running.bucket().await;
+    let head = format!("{}/head", written.vault.session.identity.account.address());
+    std::fs::remove_file(bucket.join(&head)).unwrap();
+    let (_, got) = restored(&Place::new(), &bucket, &written.key).await.unwrap();
+    assert!(got.head_at_ms.is_none() && !got.is_whole(), "{got:?}");
+    assert_eq!(
+        got.lost.iter().map(|l| (l.object.as_str(), l.holds, l.reason)).collect::<Vec<_>>(),
+        [(head.as_str(), "head", "missing")]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_recovery_key_opens_it_over_the_rotation_and_the_old_one_no_more() {
     let mut written = Written::with_history().await;
     let secret = by_passphrase(PASSPHRASE);

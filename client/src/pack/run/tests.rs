@@ -1,7 +1,10 @@
 use super::*;
+use crate::crypto::SEAL_BYTES;
 use crate::crypto::fixed::Fixed;
 use crate::pack::block_rows::tests::{ids, rows};
-use crate::pack::{PackRef, open_block, open_footer, open_run, read_block};
+use crate::pack::footer::encode_footer;
+use crate::pack::reference::Fresh;
+use crate::pack::{BlockInfo, PackRef, open_block, open_footer, open_run, read_block};
 
 const LABEL: RunLabel = RunLabel { account: AccountId([1; 32]), level: 2, last_day: 77 };
 
@@ -123,6 +126,45 @@ fn every_region_of_a_run_is_checked() {
         let pack = PackRef { footer_len: wrong, ..key() };
         assert!(open_run(&LABEL.account, &pack, &run.bytes).is_err());
     }
+}
+
+#[test]
+fn a_footer_that_claims_too_much_is_refused() {
+    let mut entropy = Fixed::new("footer");
+    let fresh = Fresh::draw(&mut entropy);
+    let mut pack = PackRef { id: fresh.id, class: Class::RUN_MAX, hash: [0; 32], key: fresh.key, footer_len: 0 };
+    let info = |sealed_len, first| BlockInfo { sealed_len, rows: 1, first_id: [first; 32], first_time: 0 };
+    let mut opens = |class: Class, infos: &[BlockInfo], alone: bool| {
+        let place = pack.place(&LABEL.account, 0, alone);
+        let sealed = pack.key.seal_piece(&place, &encode_footer(infos), &mut entropy);
+        (pack.class, pack.footer_len) = (class, sealed.len() as u32);
+        open_footer(&LABEL.account, &pack, &sealed).is_ok()
+    };
+    let (run, least, longest) = (Class::RUN_MAX, SEAL_BYTES as u32, 128 << 10);
+    assert!(opens(run, &[info(least, 1), info(longest, 2)], false));
+    assert!(!opens(run, &[info(least, 2), info(least, 1)], false), "blocks out of order");
+    assert!(!opens(run, &[info(least - 1, 1)], false), "a block shorter than its seal");
+    assert!(!opens(run, &[info(longest + 1, 1)], false), "a block longer than any");
+    assert!(!opens(run, &[info(longest, 1); 8], false), "blocks beyond the pack's end");
+    assert!(opens(run, &[], true) && !opens(run, &[], false) && !opens(run, &[info(least, 1)], true), "the last piece");
+    let many = vec![info(least, 1); (1 << 14) + 1];
+    assert!(opens(Class::MAX, &many[1..], false) && !opens(Class::MAX, &many, false), "more blocks than a run has");
+}
+
+#[test]
+fn what_does_not_read_back_is_not_given_out() {
+    let mut entropy = Fixed::new("self-check");
+    let rows = rows(10, 100);
+    let mut seal = |read: fn(&[u8], &mut blake3::Hasher) -> Option<()>| {
+        let (mut builder, mut assembly) = (BlockBuilder::default(), Assembly::default());
+        for row in &rows {
+            builder.push(row).unwrap();
+        }
+        assembly.push(builder.close().unwrap());
+        assembly.seal(&LABEL.account, Class::PACK, &mut entropy, read).err()
+    };
+    assert_eq!(seal(|_, _| None), Some(PackError::SelfCheck), "its plaintext cannot be read");
+    assert_eq!(seal(|_, _| Some(())), Some(PackError::SelfCheck), "it reads as other rows");
 }
 
 #[test]

@@ -75,6 +75,10 @@ fn a_zip_that_expands_too_far_is_refused() {
         Err(ImportError::Hostile(text)) => assert!(text.contains("bomb.zip") && text.contains("limit 200"), "{text}"),
         other => panic!("{:?}", other.map(|o| o.name)),
     }
+    // Each of them is below the floor, and together they are not.
+    let zeros = vec![0; 9 << 20];
+    fs::write(&path, zip(&[("one", &zeros), ("two", &zeros)])).unwrap();
+    assert!(matches!(open_path(&path).err(), Some(ImportError::Hostile(_))));
     // Below the floor the same ratio passes.
     fs::write(&path, zip(&[("zeros", &vec![0; 9 << 20])])).unwrap();
     assert_eq!(read(&*open_path(&path).unwrap().files, "zeros").unwrap().len(), 9 << 20);

@@ -87,7 +87,7 @@ fn newest(folder: &Folder, at: &impl Fn(&str) -> String, slot: &OpenSlot, object
 
 fn head(folder: &Folder, name: &str, open: &OpenRoster) -> Result<Option<(OpenHead, u64)>> {
     let entry = match folder.read(name, ENTRY_BYTES_MAX) {
-        // An account without a backup has none. One whose head was taken away looks the same: the caller says so.
+        // An account without a backup has none; the caller looks whether this one had.
         Err(NoPack::Missing) => return Ok(None),
         other => other.or_else(|no| Err(damaged(name, no.reason()?)))?,
     };

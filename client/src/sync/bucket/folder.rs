@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use proto::wire::limits::PACK_BYTES_MAX;
 
 use crate::error::Result;
-use crate::ids::PackId;
+use crate::ids::{AccountId, PackId};
 use crate::sync::packs::{NoPack, Packs, Part};
 use crate::vault::Work;
 
@@ -42,6 +42,14 @@ impl Folder {
             found.extend(name.to_str().filter(|name| name.starts_with(prefix)).map(str::to_owned));
         }
         Ok(found)
+    }
+
+    /// Whether any pack of an account is there.
+    pub fn holds_packs(&self, account: &AccountId) -> Result<bool> {
+        match self.leaves(&account.address(), "") {
+            Ok(leaves) => Ok(leaves.iter().any(|leaf| PackId::from_hex(leaf).is_some())),
+            Err(no) => no.reason().map(|_| false),
+        }
     }
 
     fn read_part(&self, name: &str, offset: u64, length: u64) -> Result<Vec<u8>, NoPack> {

@@ -33,7 +33,8 @@ use crate::vault::{Identity, Kept, Work};
 pub struct Lost {
     /// Its name in the bucket, such as `ADDRESS/PACKID`.
     pub object: String,
-    /// What it holds: `front page`, `page`, `run`, `chunk run`.
+    /// What it holds: `head`, `front page`, `page`, `run`, `chunk run`. Without the head nothing tells what the packs
+    /// are.
     pub holds: &'static str,
     /// `missing`, `truncated`, `too long`, `unreadable` or `damaged`.
     pub reason: &'static str,
@@ -46,7 +47,8 @@ pub struct Lost {
 pub struct FromBucket {
     /// The account's name; the bucket does not tell at which server.
     pub account: String,
-    /// The server's time of the newest head, ms since 1970 UTC; none where the bucket holds no head.
+    /// The server's time of the newest head, ms since 1970 UTC; none where the bucket holds no head: then it is
+    /// among what is lost, unless the account never had a backup.
     pub head_at_ms: Option<u64>,
     pub snapshot: Option<EventId>,
     /// Messages in the archive, and attachments whose bytes are here.
@@ -109,8 +111,11 @@ impl Kept {
             lost: Vec::new(),
             differs: false,
         };
-        if let Some((head, _)) = found.head {
-            filling.take_text(head).await?;
+        match found.head {
+            Some((head, _)) => filling.take_text(head).await?,
+            // An account without a backup has none; where packs lie that only a head can name, it was taken away.
+            None if folder.holds_packs(&found.account)? => filling.lose("head", "head", "missing", 0),
+            None => {}
         }
         let mut missing = Vec::new();
         if options.media == Media::All {

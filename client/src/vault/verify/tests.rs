@@ -146,6 +146,30 @@ fn an_answer_that_fits_gives_the_log_and_all_keys() {
 }
 
 #[test]
+fn an_answer_is_held_to_the_slot_that_opened() {
+    let mut world = World::new();
+    let device = DeviceKeys::import(&world.device.export());
+    let head = world.head(&device, |_, _| {});
+    let good = world.answer(&head);
+    let mut other_account = good.clone();
+    other_account.account = vec![9; 32].into();
+    // Another slot under the same root, which opens as well: not the one the roster names.
+    let at = SlotPlace {
+        account: world.roster.record.header.account,
+        name: AccountName::new("ana").unwrap(),
+        generation: 1,
+        root_generation: 1,
+    };
+    let other_slot = make_recovery_slot(&at, &world.key, &world.root, &mut world.entropy);
+    let mut unnamed = good.clone();
+    unnamed.slot = other_slot.to_vec().into();
+    for (bad, why) in [(other_account, "another account"), (unnamed, "another slot")] {
+        assert!(matches!(world.verify(bad).err(), Some(Error::RosterMismatch { .. })), "{why}");
+    }
+    assert!(world.verify(good).is_ok());
+}
+
+#[test]
 fn a_head_is_held_to_the_roster_and_the_log() {
     let mut world = World::new();
     let device = DeviceKeys::import(&world.device.export());

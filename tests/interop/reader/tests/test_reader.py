@@ -202,6 +202,20 @@ class Broken(Case):
         self.assertEqual(code, 12)
         self.assertFalse((self.folder / "out").exists())
 
+    def test_of_several_slots_the_one_that_the_roster_names_is_taken(self):
+        slots = self.bucket / "slots"
+        (named,) = slots.iterdir()
+        name, content = named.name.rpartition("-")[0], named.read_bytes()
+        for other in (f"{name}-9", f"{name}-10", f"{name}-01", f"{name}-x", name):
+            (slots / other).write_bytes(bytes(512))
+        self.assertEqual(len(self.restored(self.one)[0]), 101)
+        # The right one under a name that is nobody's is not looked at.
+        named.unlink()
+        (slots / f"{name}-01").write_bytes(content)
+        code, _, errors = self.run_reader(self.one, out="none")
+        self.assertEqual(code, 4)
+        self.assertIn(f"{name}-10", errors)
+
     def test_a_block_that_is_damaged_costs_its_rows_and_no_others(self):
         self.damage(self.one, self.one.runs[0].id.hex(), 300)
         lines, errors = self.restored(self.one, code=4)

@@ -105,6 +105,8 @@ async fn prove(context: &Context, writing: &mut Writing) -> Result<Vec<String>> 
         .iter()
         .map(|(id, rows, why)| format!("a run of {rows} rows is lost: {} ({why})", id.hex()))
         .collect();
+    let pages = restored.lost_pages.iter().map(|(id, why)| format!("a page is lost: {} ({why})", id.hex()));
+    found.extend(pages);
     if !restored.is_whole() {
         let lost = restored.missing.iter().map(|m| {
             format!("an attachment is lost: {} ({})", m.attachment.as_deref().unwrap_or("without a name"), m.reason)

@@ -130,7 +130,9 @@ fn told(done: &Restored, target: &str, begun: Instant, verified: bool) -> Value 
         .missing
         .iter()
         .map(|m| json!({ "message": m.message.map(|id| id.hex()), "attachment": m.attachment, "reason": m.reason }));
-    let lost = done.lost_runs.iter().map(|(id, rows, why)| json!({ "object": id.hex(), "rows": rows, "reason": why }));
+    let runs = done.lost_runs.iter().map(|(id, rows, why)| json!({ "object": id.hex(), "rows": rows, "reason": why }));
+    let pages = done.lost_pages.iter().map(|(id, why)| json!({ "object": id.hex(), "rows": null, "reason": why }));
+    let lost = runs.chain(pages);
     json!({
         "schema": "chatkeep.restore/1",
         "snapshot": done.snapshot.map(|s| s.hex()),
@@ -149,9 +151,10 @@ fn told(done: &Restored, target: &str, begun: Instant, verified: bool) -> Value 
 /// What could be restored is here; the error says what could not.
 fn damaged(done: &Restored, report: Value) -> Box<Problem> {
     let rows: u64 = done.lost_runs.iter().map(|(_, rows, _)| rows).sum();
-    let objects = done.lost_runs.len() as u64 + done.missing.len() as u64;
+    let objects = (done.lost_runs.len() + done.lost_pages.len() + done.missing.len()) as u64;
     let mut details: Vec<String> =
         done.lost_runs.iter().map(|(id, rows, why)| format!("{}: a run of {rows} rows, {why}", id.hex())).collect();
+    details.extend(done.lost_pages.iter().map(|(id, why)| format!("{}: a page of the catalogue, {why}", id.hex())));
     details.extend(
         done.missing
             .iter()
