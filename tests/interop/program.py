@@ -5,16 +5,18 @@ PASSPHRASE = "seven otters paint slowly\n"
 
 
 class Site:
-    """A running service, with settings `KEY=VALUE` beyond a test's. Use it with `with`; everything goes away behind it."""
+    """A service, running unless it is to be configured first (`config.toml` in `dir`). Use it with `with`; everything
+    goes away behind it."""
 
-    def __init__(self, binaries, *settings):
+    def __init__(self, binaries, start=True):
         self.binaries = pathlib.Path(binaries).resolve()
         self._folder = tempfile.TemporaryDirectory()
         self.dir = pathlib.Path(self._folder.name)
         (self.dir / "passphrase").write_text(PASSPHRASE)
         (self.dir / "config.toml").write_text("")
-        self._settings, self.address, self._service = settings, "127.0.0.1:0", None
-        self.start()
+        self.address, self._service = "127.0.0.1:0", None
+        if start:
+            self.start()
 
     def __enter__(self):
         return self
@@ -26,7 +28,7 @@ class Site:
     def start(self):
         """Starts the service, at the address it had before."""
         command = [self.binaries / "chatkeepd", "--data-dir", self.dir / "service", "--config", self.dir / "config.toml"]
-        for key in ["ops.listen=127.0.0.1:0", "registration.mode=open", "limits.auth_per_minute=10000", *self._settings]:
+        for key in ["ops.listen=127.0.0.1:0", "registration.mode=open", "limits.auth_per_minute=10000"]:
             command += ["--set", key]
         command += ["serve", "--listen", self.address]
         self._service = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
@@ -46,6 +48,10 @@ class Site:
         self._service.stderr.close()
         self._service = None
         return code
+
+    def machine(self, name):
+        """A machine without an account."""
+        return Home(self, name)
 
     def home(self, name, *, kit=False):
         """A machine with a new account of this name; with a kit, that lies in `kit`."""
