@@ -14,7 +14,7 @@ class Site:
         self.dir = pathlib.Path(self._folder.name)
         (self.dir / "passphrase").write_text(PASSPHRASE)
         (self.dir / "config.toml").write_text("")
-        self.address, self._service = "127.0.0.1:0", None
+        self.address, self._service, self.log = "127.0.0.1:0", None, ""
         if start:
             self.start()
 
@@ -33,7 +33,14 @@ class Site:
         command += ["serve", "--listen", self.address]
         self._service = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         self.address = next(e["address"] for e in map(json.loads, self._service.stderr) if e.get("event") == "listening")
-        threading.Thread(target=self._service.stderr.read, daemon=True).start()
+        threading.Thread(target=self._listen, args=[self._service.stderr], daemon=True).start()
+
+    def _listen(self, stderr):
+        for line in stderr:
+            self.log += line
+
+    def running(self):
+        return self._service is not None and self._service.poll() is None
 
     def stop(self):
         """Stops the service as an operator does; what is to be mirrored is then mirrored."""
@@ -45,12 +52,13 @@ class Site:
             return 0
         self._service.send_signal(how)
         code = self._service.wait()
-        self._service.stderr.close()
         self._service = None
         return code
 
-    def machine(self, name):
-        """A machine without an account."""
+    def machine(self, name, new=False):
+        """A machine without an account; `new` takes away what one of its name had."""
+        if new:
+            shutil.rmtree(self.dir / name, ignore_errors=True)
         return Home(self, name)
 
     def home(self, name, *, kit=False):
