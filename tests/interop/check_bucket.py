@@ -21,7 +21,7 @@ corpora = pathlib.Path(sys.argv[3]) if len(sys.argv) > 3 else None
 store = os.environ["CHATKEEP_TEST_S3"]
 
 PACK = re.compile(r"[0-9a-f]{32}/[0-9a-f]{32}")
-MIRRORED = re.compile(r"[0-9a-f]{32}/(roster|head|opaque|slot-1)|slots/[0-9a-f]{32}(/\d+)?")
+MIRRORED = re.compile(r"[0-9a-f]{32}/(roster|head|opaque|slot-1)|slots/[0-9a-f]{32}(-\d+)?")
 # Pages and the front page begin at 16 KiB, other packs at 64 KiB (docs/format.md, the ladder).
 CLASSES = {1 << n for n in range(14, 24)}
 # With real exports a film larger than the largest pack.
