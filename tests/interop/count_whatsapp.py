@@ -214,6 +214,14 @@ def content(body, files, ios, marks):
 
 
 def count(path, asked):
+    out, lines = read(path, asked)
+    entries = [f"{time}\0{sender}\0{text}\n".encode() for _, time, sender, text in lines]
+    out["body_hash"] = hashlib.sha256(b"".join(sorted(entries))).hexdigest()
+    return out
+
+
+def read(path, asked=None):
+    """The counts, and of every line whether it is a message, its time, sender and text."""
     raw, files = load(path)
     text = raw.decode("utf-8", "replace").replace("\0", "\ufffd")
     lines = [line[:-1] if line.endswith("\r") else line for line in text.split("\n")]
@@ -274,10 +282,9 @@ def count(path, asked):
         y, mo, d = date(h)
         hour, minute, second = clock(h)
         time = f"{y:04}-{mo:02}-{d:02}T{hour:02}:{minute:02}" + (f":{second:02}" if h["s"] else "")
-        entries.append(f"{time}\0{sender}\0{shown}\n".encode())
+        entries.append((message, time, sender, shown))
     out["participants"] = len(people)
-    out["body_hash"] = hashlib.sha256(b"".join(sorted(entries))).hexdigest()
-    return out
+    return out, entries
 
 
 if __name__ == "__main__":
