@@ -83,7 +83,7 @@ fn read_frame(frame: &Frame, ids: &EventKey, rows: &mut Vec<BlockRow>) -> Result
 /// Decodes a block, writes its frames anew from the rows that came of it, and takes these into a hash.
 pub(super) fn check_block(plaintext: &[u8], ids: &EventKey, check: &mut blake3::Hasher) -> Result<()> {
     let rows = read_block(plaintext, ids)?;
-    for rows in rows.chunk_by(|a, b| a.chat == b.chat) {
+    for rows in rows.chunk_by(|a, b| Arc::ptr_eq(&a.chat, &b.chat)) {
         let Some(first) = rows.first() else { continue };
         let mut frame = FrameBuilder::new(&first.chat);
         for row in rows {
