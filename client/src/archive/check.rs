@@ -27,6 +27,12 @@ impl Archive {
                  (SELECT coalesce(sum(waiting), 0) FROM stretches s WHERE s.chat = c.n)",
             ),
             (
+                "chats count the bytes of their texts wrongly",
+                "SELECT count(*) FROM chats c WHERE text_bytes <> \
+                 (SELECT coalesce(sum(length(CAST(text AS BLOB))), 0) FROM messages m WHERE m.chat = c.n) + \
+                 (SELECT coalesce(sum(text_bytes), 0) FROM stretches s WHERE s.chat = c.n)",
+            ),
+            (
                 "messages are neither indexed nor waiting for it",
                 "SELECT count(*) FROM messages m WHERE text <> '' AND n NOT IN (SELECT n FROM unindexed) \
                  AND n NOT IN (SELECT rowid FROM words)",

@@ -198,8 +198,7 @@ impl Archive {
 
     /// Bytes of all messages' texts.
     pub fn text_bytes(&self) -> Result<u64> {
-        let sql = "SELECT (SELECT coalesce(sum(length(CAST(text AS BLOB))), 0) FROM messages) + \
-                   (SELECT coalesce(sum(text_bytes), 0) FROM stretches WHERE waiting > 0)";
+        let sql = "SELECT coalesce(sum(text_bytes), 0) FROM chats";
         Ok(self.db.query_row(sql, [], |r| r.get::<_, i64>(0))?.cast_unsigned())
     }
 }

@@ -55,8 +55,9 @@ pub(super) struct Messages<'t> {
     to_index: Statement<'t>,
     was_indexed: Statement<'t>,
     senders: HashMap<String, i64>,
-    /// Change of each chat's number of messages.
-    counts: BTreeMap<i64, i64>,
+    text_bytes: Statement<'t>,
+    /// Change of each chat's number of messages, and of the bytes of their texts.
+    counts: BTreeMap<i64, (i64, i64)>,
 }
 
 /// A stored message's number and mark.
@@ -80,6 +81,7 @@ impl<'t> Messages<'t> {
                 .prepare("INSERT OR IGNORE INTO attachments (chat, n, pos, file, role) VALUES (?1, ?2, ?3, ?4, ?5)")?,
             to_index: db.prepare("INSERT OR IGNORE INTO unindexed (n) VALUES (?1)")?,
             was_indexed: db.prepare("DELETE FROM unindexed WHERE n = ?1")?,
+            text_bytes: db.prepare("SELECT coalesce(length(CAST(text AS BLOB)), 0) FROM messages WHERE n = ?1")?,
             senders: HashMap::new(),
             counts: BTreeMap::new(),
         })
@@ -139,8 +141,9 @@ impl<'t> Messages<'t> {
 
     /// Brings the chats' counts up to date; nothing of this transaction may be lost by leaving it out.
     pub fn finish(&mut self) -> Result<()> {
-        for (chat, change) in std::mem::take(&mut self.counts) {
-            self.db.execute("UPDATE chats SET messages = messages + ?2 WHERE n = ?1", params![chat, change])?;
+        let sql = "UPDATE chats SET messages = messages + ?2, text_bytes = text_bytes + ?3 WHERE n = ?1";
+        for (chat, (messages, bytes)) in std::mem::take(&mut self.counts) {
+            self.db.execute(sql, params![chat, messages, bytes])?;
         }
         Ok(())
     }
@@ -219,8 +222,10 @@ impl<'t> Messages<'t> {
             tally.changed += 1;
         } else {
             tally.added += 1;
-            *self.counts.entry(chat.n).or_default() += 1;
         }
+        let count = self.counts.entry(chat.n).or_default();
+        count.0 += 1;
+        count.1 += i64::try_from(message.text.as_ref().map_or(0, String::len)).unwrap_or(i64::MAX);
         let n = if let Some(n) = kept { n } else { self.free_number(message.time)? };
         let sender = self.sender(message)?;
         self.insert.execute(params![
@@ -254,12 +259,14 @@ impl<'t> Messages<'t> {
     fn remove(&mut self, chat: &Entry, n: i64, tally: &mut Tally) -> Result<()> {
         self.clear(chat, n)?;
         tally.removed += 1;
-        *self.counts.entry(chat.n).or_default() -= 1;
         Ok(())
     }
 
     /// Takes a message and all that follows from it out of every table.
     fn clear(&mut self, chat: &Entry, n: i64) -> Result<()> {
+        let bytes: i64 = self.text_bytes.query_row([n], |r| r.get(0))?;
+        let count = self.counts.entry(chat.n).or_default();
+        (count.0, count.1) = (count.0 - 1, count.1 - bytes);
         let waits = self.was_indexed.execute([n])? == 1;
         if !waits {
             self.db.execute("DELETE FROM words WHERE rowid = ?1", [n])?;

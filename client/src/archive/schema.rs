@@ -99,6 +99,7 @@ CREATE TABLE chats (
     title_as_of INTEGER,
     shape TEXT,
     messages INTEGER NOT NULL DEFAULT 0,
+    text_bytes INTEGER NOT NULL DEFAULT 0,
     dirty INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE rows (

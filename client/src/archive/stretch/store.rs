@@ -45,8 +45,8 @@ pub fn place(
             .execute(params![file.0, chat.n, time, target.0])?;
     }
     if waiting > 0 {
-        db.prepare("UPDATE chats SET messages = messages + ?2 WHERE n = ?1")?
-            .execute(params![chat.n, waiting])?;
+        let sql = "UPDATE chats SET messages = messages + ?2, text_bytes = text_bytes + ?3 WHERE n = ?1";
+        db.prepare(sql)?.execute(params![chat.n, waiting, prepared.text_bytes.cast_signed()])?;
     }
     Ok(Stretch { n, chat: chat.n, first: prepared.first, last: prepared.last, arrival, state, waiting })
 }
@@ -71,18 +71,19 @@ pub fn dissolve(db: &Connection, insert: &mut Statement<'_>, opened: &Opened) ->
             targets.push((key.time, key.target));
         }
     }
+    settled(db, stretch)?;
     db.prepare("DELETE FROM stretches WHERE n = ?1")?.execute([stretch.n])?;
     db.prepare("DELETE FROM frames WHERE n = ?1")?.execute([stretch.n])?;
     db.prepare("DELETE FROM frame_lanes WHERE n = ?1")?.execute([stretch.n])?;
-    settled(db, stretch)?;
     Ok(targets)
 }
 
 /// Takes what waited out of a chat's count: whoever puts these messages into the table counts them there.
 pub fn settled(db: &Connection, stretch: &Stretch) -> Result<()> {
     if stretch.waiting > 0 {
-        db.prepare("UPDATE chats SET messages = messages - ?2 WHERE n = ?1")?
-            .execute(params![stretch.chat, stretch.waiting])?;
+        let sql = "UPDATE chats SET messages = messages - ?2, \
+                   text_bytes = text_bytes - (SELECT s.text_bytes FROM stretches s WHERE s.n = ?3) WHERE n = ?1";
+        db.prepare(sql)?.execute(params![stretch.chat, stretch.waiting, stretch.n])?;
         db.prepare("UPDATE stretches SET waiting = 0, text_bytes = 0 WHERE n = ?1")?.execute([stretch.n])?;
     }
     Ok(())
