@@ -107,6 +107,11 @@ pub async fn slots_come_with_their_roster(store: &dyn Meta) {
     let roster = author.sign_roster(next, None, None);
     let mut wrong_slot = bytes.clone();
     wrong_slot.slot = author.slot(SlotKind::Passphrase, 3).0.slot;
+    // The same place in clear, and other sealed bytes.
+    let mut other_slot = bytes.clone();
+    let mut sealed = other_slot.slot.to_vec();
+    *sealed.last_mut().unwrap() ^= 1;
+    other_slot.slot = sealed.into();
     let mut wrong_credential = bytes.clone();
     wrong_credential.credential = author.slot(SlotKind::Passphrase, 3).0.credential;
     let mut other_record = bytes.clone();
@@ -119,6 +124,7 @@ pub async fn slots_come_with_their_roster(store: &dyn Meta) {
     for given in [
         vec![],
         vec![wrong_slot],
+        vec![other_slot],
         vec![wrong_credential],
         vec![other_record],
         vec![named],
