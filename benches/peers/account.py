@@ -81,7 +81,7 @@ class Writer:
 
 
 class Account:
-    """An account under DIR/data, written to in days."""
+    """An account under DIR/data, written to in days; its database may lie elsewhere."""
 
     def __init__(self, place, seed, chats, database="messages.db"):
         self.data, self.say, self.chats = pathlib.Path(place) / "data", Writer(seed), chats
@@ -156,7 +156,8 @@ class Account:
         rows.clear(), reactions.clear(), edits.clear()
 
     def second_thoughts(self, count, before):
-        """Edits and deletions of what stood there before, mostly of the newest fiftieth."""
+        """Edits and deletions of what stood there before, mostly of the newest fiftieth; gives which they were."""
+        changed = []
         for _ in range(count):
             n = max(1, before - int(self.say.rng.expovariate(50 / before)))
             if self.say.rng.random() < 0.7:
@@ -164,16 +165,20 @@ class Account:
                 self.db.execute("UPDATE messages SET text=?, edited=? WHERE id=?", edit)
             else:
                 self.db.execute("UPDATE messages SET text=NULL, deleted=1 WHERE id=?", (n,))
+            changed.append(n)
         self.db.commit()
+        return changed
 
-    def lines(self, since=0):
-        """Each message as a line of JSON, by chat and time; attachments are named from the folder above data/."""
+    def lines(self, since=0, changed=()):
+        """Each message as a line of JSON, by chat and time; attachments are named from the folder above data/.
+        Only those after `since`, and those that changed, where that is said."""
         chats = {chat: (uid, name) for chat, uid, name in self.db.execute("SELECT * FROM chats")}
         reactions = {}
-        for n, sender, sign in self.db.execute("SELECT message, sender, sign FROM reactions WHERE message>? ORDER BY 1, 2", (since,)):
+        for n, sender, sign in self.db.execute("SELECT message, sender, sign FROM reactions ORDER BY 1, 2"):
             reactions.setdefault(n, []).append({"by": sender, "emoji": sign})
         rows = self.db.execute("""SELECT m.id, m.chat, m.sender, m.at, m.text, m.edited, m.deleted, m.file, lower(hex(m.uid)), lower(hex(a.uid))
-          FROM messages m LEFT JOIN messages a ON a.id = m.answers WHERE m.id>? ORDER BY m.chat, m.at, m.id""", (since,))
+          FROM messages m LEFT JOIN messages a ON a.id = m.answers WHERE m.id > ? OR m.id IN (SELECT value FROM json_each(?)) ORDER BY m.chat, m.at, m.id""",
+                               (since, json.dumps(list(changed))))
         for n, chat, sender, at, text, edited, deleted, file, uid, answers in rows:
             line = {"id": uid, "chat": chats[chat][0], "chat_name": chats[chat][1], "sender": sender, "ts": rfc3339(at)}
             if text is not None and not deleted:
@@ -186,15 +191,15 @@ class Account:
                 line["deleted"] = True
             if n in reactions:
                 line["reactions"] = reactions[n]
-            if file and not deleted:
-                path = self.data / file
+            path = self.data / file if file else None
+            if path and path.exists() and not deleted:
                 line["attachments"] = [{"name": path.name, "path": f"data/{file}", "size": path.stat().st_size,
                                         "mime": mimetypes.guess_type(file)[0] or "application/octet-stream"}]
             yield json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
 
-    def write_lines(self):
+    def write_lines(self, since=0, changed=()):
         with open(self.data.parent / "messages.jsonl", "w", encoding="utf-8") as out:
-            out.writelines(self.lines())
+            out.writelines(self.lines(since, changed))
 
 
 def rfc3339(ms):

@@ -127,4 +127,4 @@ def measured(commands, env, log, service=None, fine=(0,)):
 def stored(*places):
     """Files under these places, and their bytes."""
     files = [path for place in places for path in pathlib.Path(place).rglob("*") if path.is_file()]
-    return {"stored_bytes": sum(path.stat().st_size for path in files), "stored_files": len(files)}
+    return {"stored_bytes": sum(path.stat().st_size for path in files), "stored_objects": len(files)}
