@@ -2,8 +2,10 @@
 """Compares what a restore brought with the account that was backed up; exits 1 at the first difference.
 
   same.py files ACCOUNT RESTORED       every file of ACCOUNT/data is in RESTORED, byte for byte, and nothing else
-  same.py export ACCOUNT EXPORT        every message of ACCOUNT/messages.jsonl is in the export: id, chat, sender, time,
-                                       text, reply, reactions, deletion, and every attachment on disk byte for byte
+  same.py export ACCOUNT EXPORT [EARLIER]
+                                       every message of ACCOUNT/messages.jsonl is in the export: id, chat, sender, time,
+                                       text, reply, reactions, deletion, and every attachment on disk byte for byte;
+                                       what its app deleted since EARLIER was backed up keeps what stood there
 """
 import filecmp, json, pathlib, sys
 
@@ -34,7 +36,16 @@ def told(message):
     return json.dumps(kept, sort_keys=True)
 
 
-def export(account, out):
+def before_deletion(earlier):
+    """Messages of the earlier account by id, as lines: only those are looked at that have been deleted since."""
+    if not earlier:
+        return {}
+    with open(earlier / "messages.jsonl", encoding="utf-8") as lines:
+        return {json.loads(line)["id"]: line for line in lines}
+
+
+def export(account, out, earlier=None):
+    stood = before_deletion(earlier)
     come_back = {}
     with open(out / "messages.jsonl", encoding="utf-8") as lines:
         for line in lines:
@@ -46,6 +57,8 @@ def export(account, out):
     with open(account / "messages.jsonl", encoding="utf-8") as lines:
         for line in lines:
             message = json.loads(line)
+            if message.get("deleted") and message["id"] in stood:
+                message |= {key: kept for key, kept in json.loads(stood[message["id"]]).items() if key in ("text", "attachments")}
             kept, paths = come_back.get(message["id"], (None, None))
             if kept != hash(told(message)):
                 differ(f"message {line.strip()}")
@@ -63,4 +76,4 @@ def export(account, out):
 
 
 if __name__ == "__main__":
-    print({"files": files, "export": export}[sys.argv[1]](pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3])))
+    print({"files": files, "export": export}[sys.argv[1]](*map(pathlib.Path, sys.argv[2:])))

@@ -14,8 +14,8 @@ def read(day):
     return [json.loads(line) for line in (day / "messages.jsonl").read_text().splitlines()]
 
 
-def same(what, ours, theirs):
-    return subprocess.run([sys.executable, HERE / "same.py", what, ours, theirs], capture_output=True).returncode
+def same(what, *places):
+    return subprocess.run([sys.executable, HERE / "same.py", what, *places], capture_output=True).returncode
 
 
 class Accounts(unittest.TestCase):
@@ -81,6 +81,21 @@ class Accounts(unittest.TestCase):
             change(changed)
             (out / "messages.jsonl").write_text("".join(json.dumps(line) + "\n" for line in changed))
             self.assertEqual(same("export", made, out), 0 if name == "nothing" else 1, name)
+
+    def test_a_message_deleted_since_keeps_what_stood_there(self):
+        made = self.made("a")
+        today = read(made / "day2")
+        before = {message["id"]: message for message in read(made / "day1")}
+        gone = [message for message in today if message.get("deleted") and "text" in before.get(message["id"], {})]
+        self.assertTrue(gone)
+        for message in gone:
+            message["text"] = before[message["id"]]["text"]
+        out = self.at / "out"
+        out.mkdir()
+        os.symlink(made / "day2/data", out / "data")
+        (out / "messages.jsonl").write_text("".join(json.dumps(line) + "\n" for line in today))
+        self.assertEqual(same("export", made / "day2", out, made / "day1"), 0)
+        self.assertEqual(same("export", made / "day2", out), 1)
 
     def test_a_command_that_fails_is_no_measurement(self):
         with self.assertRaises(meter.Failed):
