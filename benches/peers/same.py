@@ -5,7 +5,7 @@
   same.py export ACCOUNT EXPORT [EARLIER]
                                        every message of ACCOUNT/messages.jsonl is in the export: id, chat, sender, time,
                                        text, reply, reactions, deletion, and every attachment on disk byte for byte;
-                                       what its app deleted since EARLIER was backed up keeps what stood there
+                                       what its app deleted since EARLIER was backed up still tells what stood there
 """
 import filecmp, json, pathlib, sys
 
@@ -28,47 +28,55 @@ def files(account, restored):
 
 
 def told(message):
-    """What must come back, as one hashable value. An instant may be written with or without milliseconds."""
+    """What must come back, as one value. An instant may be written with or without milliseconds."""
     kept = {key: message.get(key) or None for key in KEPT}
     kept["ts"] = kept["ts"].replace(".000Z", "Z")
     kept["reactions"] = sorted((one["by"], one["emoji"]) for one in message.get("reactions", ()))
-    kept["edited"] = bool(message.get("edited_at"))
-    return json.dumps(kept, sort_keys=True)
+    if message.get("deleted"):
+        kept["text"] = None  # what stood there is looked for by itself
+    else:
+        kept["edited"] = bool(message.get("edited_at") or message.get("edited"))
+    return hash(json.dumps(kept, sort_keys=True))
 
 
-def before_deletion(earlier):
-    """Messages of the earlier account by id, as lines: only those are looked at that have been deleted since."""
-    if not earlier:
-        return {}
-    with open(earlier / "messages.jsonl", encoding="utf-8") as lines:
-        return {json.loads(line)["id"]: line for line in lines}
+def still_there(message):
+    """Texts of a deleted message that its export still tells."""
+    return {message.get("text")} | {one.get("text") for one in message.get("versions", ())}
+
+
+def by_id(folder, of):
+    """`of` each message of a folder's messages.jsonl, by id."""
+    found = {}
+    with open(folder / "messages.jsonl", encoding="utf-8") as lines:
+        for line in lines:
+            message = json.loads(line)
+            if found.setdefault(message["id"], of(message)) != of(message):
+                differ(f"two messages with id {message['id']}")
+    return found
 
 
 def export(account, out, earlier=None):
-    stood = before_deletion(earlier)
-    come_back = {}
-    with open(out / "messages.jsonl", encoding="utf-8") as lines:
-        for line in lines:
-            message = json.loads(line)
-            paths = [one.get("path") for one in message.get("attachments", ())]
-            if come_back.setdefault(message["id"], (hash(told(message)), paths)) != (hash(told(message)), paths):
-                differ(f"two messages with id {message['id']}")
+    stood = by_id(earlier, lambda message: message.get("text")) if earlier else {}
+    come_back = by_id(out, lambda message: (told(message), [one.get("path") for one in message.get("attachments", ())],
+                                            message.get("deleted") and still_there(message)))
     seen = media = 0
     with open(account / "messages.jsonl", encoding="utf-8") as lines:
         for line in lines:
             message = json.loads(line)
-            if message.get("deleted") and message["id"] in stood:
-                message |= {key: kept for key, kept in json.loads(stood[message["id"]]).items() if key in ("text", "attachments")}
-            kept, paths = come_back.get(message["id"], (None, None))
-            if kept != hash(told(message)):
+            kept, paths, texts = come_back.get(message["id"], (None, None, None))
+            if kept != told(message):
                 differ(f"message {line.strip()}")
+            seen += 1
+            if message.get("deleted"):
+                if stood.get(message["id"]) is not None and stood[message["id"]] not in texts:
+                    differ(f"text before it was deleted of {message['id']}")
+                continue
             wanted = [one["path"] for one in message.get("attachments", ())]
             if len(wanted) != len(paths) or not all(paths):
                 differ(f"attachments of {message['id']}: {paths}")
             for ours, theirs in zip(wanted, paths):
                 if not filecmp.cmp(account / ours, out / theirs, shallow=False):
                     differ(f"attachment {ours}")
-            seen += 1
             media += len(wanted)
     if seen != len(come_back):
         differ(f"{len(come_back)} messages for {seen}")
