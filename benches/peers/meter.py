@@ -30,9 +30,13 @@ class Service:
         self.log = open(log, "wb")
         self.process = subprocess.Popen([str(part) for part in command], env=env, stdout=self.log, stderr=self.log)
         self.metrics_url, self.path = None, pathlib.Path(log)
-        self.address = self.wait_for(ready)
-        if metrics:
-            self.metrics_url = f"http://{self.wait_for(metrics)}/metrics"
+        try:
+            self.address = self.wait_for(ready)
+            if metrics:
+                self.metrics_url = f"http://{self.wait_for(metrics)}/metrics"
+        except Failed:
+            self.stop()
+            raise
 
     def wait_for(self, pattern):
         for _ in range(600):
