@@ -26,7 +26,7 @@ fn entering() {
         give::<Where>(),
         give::<AccountName>(),
         give::<Passphrase>(),
-        true,
+        give::<Option<&RecoveryKey>>(),
         give::<Label>(),
         None,
         None,
