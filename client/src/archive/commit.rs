@@ -45,7 +45,15 @@ impl<'t> Commit<'t> {
     pub(super) fn new(db: &'t Connection, parts: &'t Parts, media: &'t media::Store) -> Result<Self> {
         let rows = Rows::new(db, parts)?;
         let messages = Messages::new(db, parts, media)?;
-        Ok(Self { db, parts, rows, messages, chats: HashMap::new(), touched: BTreeMap::new(), known_already: BTreeMap::new() })
+        Ok(Self {
+            db,
+            parts,
+            rows,
+            messages,
+            chats: HashMap::new(),
+            touched: BTreeMap::new(),
+            known_already: BTreeMap::new(),
+        })
     }
 
     /// Stores a row this device brings: read from an export, or an own act. It waits to be sent.

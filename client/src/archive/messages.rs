@@ -184,7 +184,8 @@ impl<'t> Messages<'t> {
         let (parts, media, db) = (self.parts, self.media, self.db);
         let mut found = self.target_rows.query(params![chat.n, time, target.0])?;
         while let Some(row) = found.next()? {
-            encoded.push((EventId(row.get(0)?), decode(parts, media, db, row.get_ref(1)?.as_blob().unwrap_or_default())?));
+            encoded
+                .push((EventId(row.get(0)?), decode(parts, media, db, row.get_ref(1)?.as_blob().unwrap_or_default())?));
         }
         // Single rows and stretches never share a span of time.
         if encoded.is_empty()

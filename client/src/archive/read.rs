@@ -193,10 +193,7 @@ impl Archive {
     }
 
     /// Hands out every message that no table has yet, chat by chat, until `take` answers false.
-    pub(super) fn each_waiting_message(
-        &self,
-        mut take: impl FnMut(&Entry, Message) -> Result<bool>,
-    ) -> Result<()> {
+    pub(super) fn each_waiting_message(&self, mut take: impl FnMut(&Entry, Message) -> Result<bool>) -> Result<()> {
         for chat in chats::in_key_order(&self.db)? {
             let mut goes_on = true;
             stretch::each_waiting(&self.db, chat.n, i64::MIN, true, |stretch| {

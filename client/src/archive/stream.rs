@@ -158,8 +158,7 @@ impl Archive {
 impl Archive {
     /// The stretches of a chat that reach to a time or beyond it, by time.
     fn stretches(&self, chat: &Entry, time: i64) -> Result<Vec<Stretch>> {
-        let sql =
-            format!("SELECT {} FROM stretches WHERE chat = ?1 AND last >= ?2 ORDER BY first", stretch::COLUMNS);
+        let sql = format!("SELECT {} FROM stretches WHERE chat = ?1 AND last >= ?2 ORDER BY first", stretch::COLUMNS);
         let mut statement = self.db.prepare(&sql)?;
         let found = statement.query_map(params![chat.n, time], stretch::read)?;
         Ok(found.collect::<rusqlite::Result<_>>()?)

@@ -62,9 +62,7 @@ thread_local! {
 
 /// Packs into one zstd frame with its content size.
 pub(crate) fn pack_frame(content: &[u8]) -> Vec<u8> {
-    PACKER
-        .with_borrow_mut(|packer| packer.compress(content))
-        .expect("the output is given all the room it needs")
+    PACKER.with_borrow_mut(|packer| packer.compress(content)).expect("the output is given all the room it needs")
 }
 
 /// Unpacks exactly one frame. Its stated size is held to `bytes_max` before memory is taken, and must come true.

@@ -2,9 +2,8 @@
 
 use std::io::{self, Read};
 
-use zeroize::Zeroizing;
-
 use super::{CHUNK_BYTES_MAX, Cutter};
+use crate::crypto::Wiped;
 
 /// A file's plain BLAKE3 and size: with the file key they make its id, before anything is cut.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,7 +15,7 @@ pub struct HashedFile {
 /// Reads a whole file to hash it.
 pub fn hash_file(mut source: impl Read) -> io::Result<HashedFile> {
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = Zeroizing::new(vec![0; 64 << 10]);
+    let mut buffer = Wiped::new(vec![0; 64 << 10]);
     let mut bytes = 0;
     loop {
         let n = read(&mut source, &mut buffer)?;
@@ -32,7 +31,7 @@ pub fn hash_file(mut source: impl Read) -> io::Result<HashedFile> {
 pub struct Chunks<'a, R> {
     source: R,
     cutter: &'a Cutter,
-    buffer: Zeroizing<Vec<u8>>,
+    buffer: Wiped,
     start: usize,
     end: usize,
     source_ended: bool,
@@ -44,7 +43,7 @@ const BUFFER_BYTES: usize = 2 * CHUNK_BYTES_MAX;
 
 impl<'a, R: Read> Chunks<'a, R> {
     pub fn new(source: R, cutter: &'a Cutter) -> Self {
-        let buffer = Zeroizing::new(Vec::new());
+        let buffer = Wiped::new(Vec::new());
         Self { source, cutter, buffer, start: 0, end: 0, source_ended: false, long: false }
     }
 
@@ -87,7 +86,7 @@ impl<'a, R: Read> Chunks<'a, R> {
 
     /// Moves to a longer buffer; the old one is wiped.
     fn grow(&mut self, length: usize) {
-        let mut longer = Zeroizing::new(vec![0; length]);
+        let mut longer = Wiped::new(vec![0; length]);
         longer[..self.end].copy_from_slice(&self.buffer[..self.end]);
         self.buffer = longer;
     }

@@ -1,8 +1,7 @@
 //! One chunk, sealed under a key made for it.
 
-use zeroize::Zeroizing;
-
 use super::{CHUNK_BYTES_MAX, Coding, Damaged, SEALED_CHUNK_BYTES_MAX};
+use crate::crypto::Wiped;
 use crate::crypto::{ChunkIdKey, ChunkKey, Entropy};
 use crate::ids::{AccountId, ChunkId};
 
@@ -31,12 +30,12 @@ pub fn open_chunk(
     key: &ChunkKey,
     coding: Coding,
     sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, Damaged> {
+) -> Result<Wiped, Damaged> {
     if sealed.len() > SEALED_CHUNK_BYTES_MAX {
         return Err(Damaged);
     }
     let coded = key.open(account, id, sealed)?;
-    let content = Zeroizing::new(coding.undo(&coded, CHUNK_BYTES_MAX)?.into_owned());
+    let content = Wiped::new(coding.undo(&coded, CHUNK_BYTES_MAX)?.into_owned());
     if ids.chunk(&content) == *id { Ok(content) } else { Err(Damaged) }
 }
 

@@ -1,13 +1,13 @@
 //! The key of an epoch: it seals the bodies of all records made while the same devices are active.
 
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
 use super::Entropy;
 use super::derive::{derive_public, purpose};
 use super::place::Place;
 use super::seal::{Refused, open, seal};
 use super::secret::{Secret, key_type};
+use super::wiped::Wiped;
 use crate::ids::AccountId;
 
 key_type!(/// `E_k`: random, wrapped to every active device and under the root.
@@ -44,7 +44,7 @@ impl EpochKey {
         header: &[u8],
         clear: &[u8],
         sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, Refused> {
+    ) -> Result<Wiped, Refused> {
         open(&self.0, account, &Place::Body { header, clear }, sealed)
     }
 }

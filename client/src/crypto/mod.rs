@@ -24,6 +24,7 @@ pub mod roster;
 mod seal;
 mod secret;
 pub mod slot;
+mod wiped;
 mod wrap;
 
 pub use device::{DeviceKeys, DevicePublic};
@@ -42,4 +43,5 @@ pub use recovery::{RecoveryKey, RecoverySigner};
 pub use recovery_text::Typo;
 pub use root::{Root, RosterSigner, account_of};
 pub use seal::{Refused, SEAL_BYTES};
+pub use wiped::Wiped;
 pub use wrap::Wrap;

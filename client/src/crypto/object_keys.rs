@@ -8,6 +8,7 @@ use super::derive::{derive, keyed_long, purpose};
 use super::place::Place;
 use super::seal::{Refused, open, seal};
 use super::secret::{Secret, key_type};
+use super::wiped::Wiped;
 use crate::ids::{AccountId, ChunkId, FileId, PackId};
 
 key_type!(/// Seals every piece of one pack. Forgetting it everywhere shreds the pack.
@@ -42,7 +43,7 @@ impl PackKey {
         seal(&self.0, &place.account, &place.place(), content, entropy)
     }
 
-    pub fn open_piece(&self, place: &PackPlace, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Refused> {
+    pub fn open_piece(&self, place: &PackPlace, sealed: &[u8]) -> Result<Wiped, Refused> {
         open(&self.0, &place.account, &place.place(), sealed)
     }
 
@@ -75,7 +76,7 @@ impl ChunkKey {
         seal(&self.0, account, &Place::Chunk { id }, content, entropy)
     }
 
-    pub fn open(&self, account: &AccountId, id: &ChunkId, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, Refused> {
+    pub fn open(&self, account: &AccountId, id: &ChunkId, sealed: &[u8]) -> Result<Wiped, Refused> {
         open(&self.0, account, &Place::Chunk { id }, sealed)
     }
 
@@ -127,7 +128,7 @@ impl ArchiveKey {
         block: u32,
         last: bool,
         sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, Refused> {
+    ) -> Result<Wiped, Refused> {
         open(&self.0, account, &Place::Media { file, block, last }, sealed)
     }
 

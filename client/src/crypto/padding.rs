@@ -1,20 +1,20 @@
 //! Padded plaintext: a length, the content, zeros (`docs/format.md` §2.2). Hides how long a content is.
 
 use proto::wire::bytes::Reader;
-use zeroize::Zeroizing;
 
 use super::Refused;
+use super::wiped::Wiped;
 
 /// Length of what stands before the content.
 pub const PADDING_PREFIX_BYTES: usize = 4;
 
 /// Pads to exactly `size` bytes; none if the content does not fit.
-pub fn pad(content: &[u8], size: usize) -> Option<Zeroizing<Vec<u8>>> {
+pub fn pad(content: &[u8], size: usize) -> Option<Wiped> {
     let length = u32::try_from(content.len()).ok()?;
     if content.len().checked_add(PADDING_PREFIX_BYTES)? > size {
         return None;
     }
-    let mut out = Zeroizing::new(Vec::with_capacity(size));
+    let mut out = Wiped::new(Vec::with_capacity(size));
     out.extend_from_slice(&length.to_le_bytes());
     out.extend_from_slice(content);
     out.resize(size, 0);

@@ -3,10 +3,10 @@
 use proto::wire::header::{Header, Record, RecordKind, aad_prefix, body_hash};
 use proto::wire::ladder::Class;
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use super::padding::{PADDING_PREFIX_BYTES, pad, unpad};
 use super::seal::{Refused, SEAL_BYTES};
+use super::wiped::Wiped;
 use super::{DeviceKeys, Entropy, EpochKey};
 
 /// A record ready to be sent.
@@ -19,7 +19,7 @@ pub struct SealedRecord {
 /// A record's body, opened.
 pub struct OpenBody {
     pub clear: Vec<u8>,
-    pub content: Zeroizing<Vec<u8>>,
+    pub content: Wiped,
 }
 
 /// Clear part and content do not fit one body.
@@ -58,7 +58,7 @@ pub fn sign_bare(device: &DeviceKeys, header: Header) -> Record {
 pub fn open_body(record: &Record, body: &[u8], epoch: &EpochKey) -> Result<OpenBody, Refused> {
     let (clear, sealed) = record.split_body(body).map_err(|_| Refused)?;
     let padded = epoch.open_body(&record.header.account, aad_prefix(&record.header_bytes), clear, sealed)?;
-    Ok(OpenBody { clear: clear.to_vec(), content: Zeroizing::new(unpad(&padded)?.to_vec()) })
+    Ok(OpenBody { clear: clear.to_vec(), content: Wiped::new(unpad(&padded)?.to_vec()) })
 }
 
 /// Fills in a header's lengths and body hash. The hash is not part of the associated data, the lengths are.

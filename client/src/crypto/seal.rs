@@ -16,6 +16,7 @@ use super::derive::{derive, keyed, keyed_long, purpose};
 use super::entropy::{Entropy, draw};
 use super::place::Place;
 use super::secret::Secret;
+use super::wiped::Wiped;
 use crate::ids::AccountId;
 
 /// By how much a sealed piece is longer than what it holds: seed, commitment, tag.
@@ -53,12 +54,7 @@ pub(super) fn seal(
     out
 }
 
-pub(super) fn open(
-    key: &Secret,
-    account: &AccountId,
-    place: &Place<'_>,
-    sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, Refused> {
+pub(super) fn open(key: &Secret, account: &AccountId, place: &Place<'_>, sealed: &[u8]) -> Result<Wiped, Refused> {
     let ad = place.associated_data(account);
     let mut r = Reader::new(sealed);
     let seed: [u8; 32] = r.array().map_err(|_| Refused)?;
@@ -71,7 +67,7 @@ pub(super) fn open(
     if !bool::from(commitment.ct_eq(&stated)) {
         return Err(Refused);
     }
-    let mut content = Zeroizing::new(text.to_vec());
+    let mut content = Wiped::new(text.to_vec());
     cipher(&key)
         .decrypt_inout_detached(&Nonce::default(), &[], content.as_mut_slice().into(), &Tag::from(tag))
         .map_err(|_| Refused)?;

@@ -68,7 +68,8 @@ impl BlockBuilder {
     pub fn takes(&self, row: &BlockRow) -> bool {
         let goes_on = |last: RowKey| (last.chat, last.time) == (row.key.chat, row.key.time);
         !self.is_full()
-            || (self.last.is_some_and(goes_on) && self.unpacked_bytes() + ROW_BYTES_MAX + ROW_HEAD_MAX <= BLOCK_BYTES_MAX)
+            || (self.last.is_some_and(goes_on)
+                && self.unpacked_bytes() + ROW_BYTES_MAX + ROW_HEAD_MAX <= BLOCK_BYTES_MAX)
     }
 
     pub fn unpacked_bytes(&self) -> usize {

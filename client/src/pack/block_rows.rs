@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use proto::wire::bytes::{Malformed, Reader, Result};
 
-use super::frame::{Frame, FrameBuilder};
 use super::BLOCK_BYTES_MAX;
+use super::frame::{Frame, FrameBuilder};
 use crate::crypto::EventKey;
 use crate::event::{Chat, Row, RowKey};
 

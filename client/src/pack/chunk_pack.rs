@@ -2,10 +2,10 @@
 
 use proto::wire::bytes::Reader;
 use proto::wire::ladder::Class;
-use zeroize::Zeroizing;
 
 use super::{ChunkEntry, Damaged, PackError};
 use crate::chunk::{SealedChunk, open_chunk};
+use crate::crypto::Wiped;
 use crate::crypto::{ChunkIdKey, Entropy, draw};
 use crate::ids::{AccountId, PackId};
 
@@ -38,7 +38,7 @@ pub fn open_packed_chunk(
     ids: &ChunkIdKey,
     entry: &ChunkEntry,
     sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, Damaged> {
+) -> Result<Wiped, Damaged> {
     if sealed.len() != entry.sealed_len as usize {
         return Err(Damaged);
     }

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use proto::wire::bytes::{Malformed, Reader, Result as WireResult, Writer};
-use zeroize::Zeroizing;
 
 use super::{Damaged, PackRef};
 use crate::crypto::SEAL_BYTES;
+use crate::crypto::Wiped;
 use crate::ids::AccountId;
 
 /// What a footer says of a block.
@@ -30,7 +30,7 @@ pub struct Footer {
 pub struct OpenRun {
     pub footer: Footer,
     /// The blocks' plaintexts.
-    pub blocks: Vec<Zeroizing<Vec<u8>>>,
+    pub blocks: Vec<Wiped>,
 }
 
 const BLOCKS_MAX: usize = 1 << 14;
@@ -58,7 +58,7 @@ pub fn open_block(
     footer: &Footer,
     number: usize,
     sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, Damaged> {
+) -> Result<Wiped, Damaged> {
     let info = number.checked_sub(1).and_then(|at| footer.blocks.get(at)).ok_or(Damaged)?;
     if sealed.len() != info.sealed_len as usize {
         return Err(Damaged);
@@ -87,11 +87,7 @@ pub fn open_run(account: &AccountId, pack: &PackRef, bytes: &[u8]) -> Result<Ope
 
 /// Opens what is left of a pack of blocks: a block holds by its own seal, so those that open are as they were written
 /// whatever lies beside them. None in the place of each that does not; damaged where no footer tells where they lie.
-pub fn open_sound_blocks(
-    account: &AccountId,
-    pack: &PackRef,
-    bytes: &[u8],
-) -> Result<Vec<Option<Zeroizing<Vec<u8>>>>, Damaged> {
+pub fn open_sound_blocks(account: &AccountId, pack: &PackRef, bytes: &[u8]) -> Result<Vec<Option<Wiped>>, Damaged> {
     let mut r = Reader::new(bytes);
     let footer = open_footer(account, pack, r.take(pack.footer_len as usize)?)?;
     let mut blocks = Vec::with_capacity(footer.blocks.len());

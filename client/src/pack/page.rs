@@ -1,10 +1,10 @@
 //! Catalogue pages: one padded plaintext, sealed as one piece, that is the whole pack (`docs/format.md` §5.4).
 
 use proto::wire::ladder::Class;
-use zeroize::Zeroizing;
 
 use super::reference::Fresh;
 use super::{Damaged, PackError, PackRef, SealedPack};
+use crate::crypto::Wiped;
 use crate::crypto::{Entropy, PADDING_PREFIX_BYTES, SEAL_BYTES, pad, unpad};
 use crate::ids::AccountId;
 
@@ -28,14 +28,14 @@ pub fn seal_page(account: &AccountId, content: &[u8], entropy: &mut dyn Entropy)
     }
 }
 
-pub fn open_page(account: &AccountId, pack: &PackRef, bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, Damaged> {
+pub fn open_page(account: &AccountId, pack: &PackRef, bytes: &[u8]) -> Result<Wiped, Damaged> {
     pack.check(bytes)?;
     let padded = pack.key.open_piece(&pack.place(account, 0, true), bytes)?;
     let content = unpad(&padded)?;
     if content.len() > CATALOGUE_PAGE_BYTES_MAX {
         return Err(Damaged);
     }
-    Ok(Zeroizing::new(content.to_vec()))
+    Ok(Wiped::new(content.to_vec()))
 }
 
 #[cfg(test)]

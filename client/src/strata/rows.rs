@@ -2,9 +2,8 @@
 
 use std::collections::VecDeque;
 
-use zeroize::Zeroizing;
-
 use crate::crypto::EventKey;
+use crate::crypto::Wiped;
 use crate::ids::AccountId;
 use crate::pack::{BlockRow, Damaged, FrameRead, RunEntry, open_run, read_block, read_block_frames};
 
@@ -16,7 +15,7 @@ pub trait Sorted {
 /// Reads a run. Holds its blocks as they are compressed, and the rows of one.
 pub struct RunRows<'a> {
     ids: &'a EventKey,
-    blocks: VecDeque<Zeroizing<Vec<u8>>>,
+    blocks: VecDeque<Wiped>,
     rows: VecDeque<BlockRow>,
     last: Option<crate::event::RowKey>,
     /// Stands in for rows that do not state their arrival: 1 + the index of the record that brought the run.

@@ -5,7 +5,6 @@ use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
 
 use futures::StreamExt as _;
-use zeroize::Zeroizing;
 
 use super::apply::entry;
 use super::flow::broken;
@@ -14,6 +13,7 @@ use super::restore::Missing;
 use crate::archive::{Archive, ArchiveError, Chunk, FileChunks};
 use crate::chunk::expand_list;
 use crate::crypto::ChunkIdKey;
+use crate::crypto::Wiped;
 use crate::error::{Error, Result};
 use crate::ids::{AccountId, ChunkId, FileId, PackId};
 use crate::pack::{ChunkEntry, open_packed_chunk};
@@ -151,7 +151,7 @@ impl Round<'_> {
             }
             waiting.push(wanted);
         }
-        let mut here: HashMap<ChunkId, Opened<Zeroizing<Vec<u8>>>> = HashMap::new();
+        let mut here: HashMap<ChunkId, Opened<Wiped>> = HashMap::new();
         let source = self.source;
         let mut coming = futures::stream::iter(order)
             .map(|id| async move { (id, source.read(id, Part::Whole).await) })
@@ -187,7 +187,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    fn put_together(&mut self, wanted: &Wanted, here: &HashMap<ChunkId, Opened<Zeroizing<Vec<u8>>>>) -> Result<()> {
+    fn put_together(&mut self, wanted: &Wanted, here: &HashMap<ChunkId, Opened<Wiped>>) -> Result<()> {
         let mut parts = Vec::with_capacity(wanted.chunks.len());
         for chunk in &wanted.chunks {
             match here.get(chunk) {
@@ -215,14 +215,8 @@ impl Round<'_> {
             entries.push_back(entry(&chunk)?);
         }
         sealed_chunks.rewind().map_err(failed)?;
-        let content = Opening {
-            account: *self.account,
-            ids: self.ids,
-            sealed_chunks,
-            entries,
-            part: Zeroizing::default(),
-            at: 0,
-        };
+        let content =
+            Opening { account: *self.account, ids: self.ids, sealed_chunks, entries, part: Wiped::default(), at: 0 };
         self.keep(&wanted, content)
     }
 
@@ -235,7 +229,7 @@ impl Round<'_> {
         }
     }
 
-    async fn chunk_alone(&mut self, id: &ChunkId) -> Result<Opened<Zeroizing<Vec<u8>>>> {
+    async fn chunk_alone(&mut self, id: &ChunkId) -> Result<Opened<Wiped>> {
         let Some(chunk) = self.archive.chunk(id)? else { return Ok(Err(NO_PLACE)) };
         let sealed = match self.sealed(&chunk).await? {
             Ok(sealed) => sealed,
@@ -244,7 +238,7 @@ impl Round<'_> {
         Ok(open_packed_chunk(self.account, self.ids, &entry(&chunk)?, &sealed).map_err(|_| "damaged"))
     }
 
-    fn open(&self, id: &ChunkId, pack: &[u8]) -> Result<Opened<Zeroizing<Vec<u8>>>> {
+    fn open(&self, id: &ChunkId, pack: &[u8]) -> Result<Opened<Wiped>> {
         let Some(chunk) = self.archive.chunk(id)? else { return Ok(Err(NO_PLACE)) };
         let entry = entry(&chunk)?;
         let range = entry.offset as usize..(entry.offset as usize).saturating_add(entry.sealed_len as usize);
@@ -333,7 +327,7 @@ struct Opening<'a> {
     ids: &'a ChunkIdKey,
     sealed_chunks: File,
     entries: VecDeque<ChunkEntry>,
-    part: Zeroizing<Vec<u8>>,
+    part: Wiped,
     at: usize,
 }
 

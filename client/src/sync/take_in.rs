@@ -11,9 +11,7 @@ use crate::crypto::EventKey;
 use crate::error::{Error, Result};
 use crate::ids::{AccountId, PackId};
 use crate::log::EventsContent;
-use crate::pack::{
-    Damaged, Family, RunEntry, open_run, open_sound_blocks, read_block_frames, read_chunk_block,
-};
+use crate::pack::{Damaged, Family, RunEntry, open_run, open_sound_blocks, read_block_frames, read_chunk_block};
 use crate::strata::run_frames;
 use crate::vault::{Phase, Progress, Work};
 

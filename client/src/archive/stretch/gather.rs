@@ -126,12 +126,7 @@ pub struct Prepared {
 /// Makes a stretch of rows in key order; none where they do not fit one frame, or two are of one key.
 ///
 /// `packed` is the frame they came in, where they did.
-pub fn prepare(
-    parts: &Parts,
-    chat: &Chat,
-    rows: &[Gathered],
-    packed: Option<Vec<u8>>,
-) -> Result<Option<Prepared>> {
+pub fn prepare(parts: &Parts, chat: &Chat, rows: &[Gathered], packed: Option<Vec<u8>>) -> Result<Option<Prepared>> {
     let (Some(one), Some(other)) = (rows.first(), rows.last()) else { return Ok(None) };
     let (first, last) = (one.key.time, other.key.time);
     let mut frame = FrameBuilder::new(chat);
@@ -184,9 +179,10 @@ pub fn prepare(
 impl Prepared {
     fn count(&mut self, message: &Message, target: (i64, EventId)) {
         self.messages += 1;
-        self.shown = Some(self.shown.map_or((message.time, message.time), |(first, last)| {
-            (first.min(message.time), last.max(message.time))
-        }));
+        self.shown =
+            Some(self.shown.map_or((message.time, message.time), |(first, last)| {
+                (first.min(message.time), last.max(message.time))
+            }));
         if !message.attachments.is_empty() || self.long.iter().any(|(_, time, id)| (*time, *id) == target) {
             self.early.insert(target);
             self.early_messages += 1;

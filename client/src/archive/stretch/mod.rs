@@ -65,8 +65,7 @@ pub(super) fn covering(db: &Connection, chat: i64, time: i64) -> Result<Option<S
 
 /// The last stretch of a chat that begins at a time or before.
 pub(super) fn before(db: &Connection, chat: i64, time: i64) -> Result<Option<Stretch>> {
-    let sql =
-        format!("SELECT {COLUMNS} FROM stretches WHERE chat = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1");
+    let sql = format!("SELECT {COLUMNS} FROM stretches WHERE chat = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1");
     Ok(db.prepare(&sql)?.query_row(params![chat, time], read).optional()?)
 }
 

@@ -83,19 +83,13 @@ impl Opened {
         media: &media::Store,
         db: &Connection,
     ) -> impl Iterator<Item = Result<Vec<(EventId, Row)>>> {
-        self.rows.chunk_by(|a, b| (a.key.time, a.key.target) == (b.key.time, b.key.target)).map(|rows| {
-            rows.iter().map(|row| Ok((row.key.id, decode(parts, media, db, self.value(row))?))).collect()
-        })
+        self.rows
+            .chunk_by(|a, b| (a.key.time, a.key.target) == (b.key.time, b.key.target))
+            .map(|rows| rows.iter().map(|row| Ok((row.key.id, decode(parts, media, db, self.value(row))?))).collect())
     }
 
     /// Its messages, in the order they are shown.
-    pub fn messages(
-        &self,
-        parts: &Parts,
-        media: &media::Store,
-        db: &Connection,
-        chat: &Entry,
-    ) -> Result<Vec<Message>> {
+    pub fn messages(&self, parts: &Parts, media: &media::Store, db: &Connection, chat: &Entry) -> Result<Vec<Message>> {
         let mut messages = Vec::new();
         for target in self.targets(parts, media, db) {
             messages.extend(parts.rules.fold_target(&chat.chat, target?));

@@ -8,13 +8,7 @@ use crate::archive::error::Result;
 use crate::ids::EventId;
 
 /// Writes a stretch that is known to meet nothing; `arrival` is that of rows that state none.
-pub fn place(
-    db: &Connection,
-    chat: &Entry,
-    prepared: &Prepared,
-    arrival: Option<i64>,
-    state: i64,
-) -> Result<Stretch> {
+pub fn place(db: &Connection, chat: &Entry, prepared: &Prepared, arrival: Option<i64>, state: i64) -> Result<Stretch> {
     let waiting = i64::try_from(prepared.messages - prepared.early_messages).unwrap_or(i64::MAX);
     let (shown_first, shown_last) = prepared.shown.unzip();
     let sql = "INSERT INTO stretches \
@@ -57,16 +51,7 @@ pub fn dissolve(db: &Connection, insert: &mut Statement<'_>, opened: &Opened) ->
     let mut targets = Vec::new();
     for (key, value, arrival) in opened.rows() {
         let kind = i64::from(key.kind.0);
-        insert.execute(params![
-            stretch.chat,
-            key.time,
-            key.target.0,
-            kind,
-            key.id.0,
-            value,
-            arrival,
-            stretch.state
-        ])?;
+        insert.execute(params![stretch.chat, key.time, key.target.0, kind, key.id.0, value, arrival, stretch.state])?;
         if stretch.waiting > 0 && targets.last() != Some(&(key.time, key.target)) {
             targets.push((key.time, key.target));
         }

@@ -201,7 +201,10 @@ fn a_purge_reaches_into_stretches() {
     archive.commit(|c| c.add_row(&chat, &deletion)).unwrap();
     assert_eq!(archive.commit(|c| c.purge(&chat, &deletion)).unwrap(), 1);
     archive.settle().unwrap();
-    assert!(!texts(&archive.page(&chat_id(&archive), Anchor::End, 999, 0).unwrap()).contains(&"message number 50 of a chat".into()));
+    assert!(
+        !texts(&archive.page(&chat_id(&archive), Anchor::End, 999, 0).unwrap())
+            .contains(&"message number 50 of a chat".into())
+    );
     assert_eq!(archive.counts().unwrap().messages, 99);
     assert_eq!(archive.check().unwrap(), Vec::<String>::new());
 }
