@@ -326,7 +326,7 @@ impl Archive {
             unsaved_messages: one(&format!(
                 "SELECT (SELECT count(*) FROM (SELECT DISTINCT chat, target FROM rows \
                  WHERE state <> 0 AND kind < {} AND kind <> {})) + \
-                 (SELECT coalesce(sum(messages), 0) FROM stretches WHERE state <> 0)",
+                 (SELECT coalesce(sum(targets), 0) FROM stretches WHERE state <> 0)",
                 Kind::VIEW.0,
                 Kind::READ_MARK.0
             ))?,

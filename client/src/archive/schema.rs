@@ -121,7 +121,7 @@ CREATE TABLE stretches (
     first INTEGER NOT NULL,
     last INTEGER NOT NULL,
     rows INTEGER NOT NULL,
-    messages INTEGER NOT NULL,
+    targets INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
     arrival INTEGER,
     state INTEGER NOT NULL,

@@ -108,6 +108,8 @@ pub struct Prepared {
     pub frame: Vec<u8>,
     /// What its rows add to the digest of what the log holds.
     pub lanes: Digest,
+    /// What its rows are about, read marks aside: messages that are here, or known elsewhere.
+    pub targets: u64,
     /// Its messages, and the times of the first and last.
     pub messages: u64,
     pub shown: Option<(i64, i64)>,
@@ -136,6 +138,7 @@ pub fn prepare(parts: &Parts, chat: &Chat, rows: &[Gathered], packed: Option<Vec
         rows: rows.len() as u64,
         bytes: 0,
         frame: Vec::new(),
+        targets: 0,
         lanes: Digest::default(),
         messages: 0,
         shown: None,
@@ -161,6 +164,7 @@ pub fn prepare(parts: &Parts, chat: &Chat, rows: &[Gathered], packed: Option<Vec
     out.frame = packed.unwrap_or_else(|| frame.pack());
     for rows in rows.chunk_by(|a, b| (a.key.time, a.key.target) == (b.key.time, b.key.target)) {
         let Some(target) = rows.first().map(|row| (row.key.time, row.key.target)) else { continue };
+        out.targets += u64::from(rows.iter().any(|row| row.key.kind != Kind::READ_MARK));
         let mut folded = Vec::with_capacity(rows.len());
         for row in rows {
             let (id, row) = (row.key.id, row.row()?);

@@ -12,7 +12,7 @@ pub fn place(db: &Connection, chat: &Entry, prepared: &Prepared, arrival: Option
     let waiting = i64::try_from(prepared.messages - prepared.early_messages).unwrap_or(i64::MAX);
     let (shown_first, shown_last) = prepared.shown.unzip();
     let sql = "INSERT INTO stretches \
-               (chat, first, last, rows, bytes, arrival, state, waiting, shown_first, shown_last, text_bytes, messages) \
+               (chat, first, last, rows, bytes, arrival, state, waiting, shown_first, shown_last, text_bytes, targets) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     db.prepare(sql)?.execute(params![
         chat.n,
@@ -26,7 +26,7 @@ pub fn place(db: &Connection, chat: &Entry, prepared: &Prepared, arrival: Option
         shown_first,
         shown_last,
         prepared.text_bytes.cast_signed(),
-        prepared.messages.cast_signed(),
+        prepared.targets.cast_signed(),
     ])?;
     let n = db.last_insert_rowid();
     db.prepare("INSERT INTO frames (n, frame) VALUES (?1, ?2)")?.execute(params![n, prepared.frame])?;

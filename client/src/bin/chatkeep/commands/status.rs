@@ -49,7 +49,10 @@ pub async fn run(context: &Context, args: &Status) -> Result<Outcome> {
     let has_key = vault.ring.roster().slot(SlotKind::Recovery).is_some();
     let mut warnings = Vec::new();
     let mut warn = |code, message: String, hint: &str| warnings.push(Warning::new(code, message).hint(hint));
+    // What came by `sync` alone is safe, though no snapshot names it.
+    let in_vault = counts.messages > 0 && counts.unsaved_messages == 0 && counts.waiting == 0;
     match age_s {
+        None if in_vault => warn("W_NO_BACKUP", "no snapshot was made yet".to_owned(), "`chatkeep backup`"),
         None => warn("W_NO_BACKUP", "nothing is backed up yet".to_owned(), "`chatkeep backup`"),
         Some(age) if age > context.settings.time("status.stale_after").as_secs() => {
             warn("W_STALE", format!("the last backup was {}", ago(age)), "`chatkeep backup`");
@@ -102,6 +105,7 @@ pub async fn run(context: &Context, args: &Status) -> Result<Outcome> {
     let device = vault.devices().into_iter().find(|d| d.current);
     let mut text = match (last_at, age_s) {
         (Some(at), Some(age)) => format!("Protected up to {} ({}).", moment(at), ago(age)),
+        _ if in_vault => "Everything here is in the vault; no snapshot names it yet.".to_owned(),
         _ => "Nothing is protected yet.".to_owned(),
     };
     text += &match proven {
