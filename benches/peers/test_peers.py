@@ -106,6 +106,18 @@ class Accounts(unittest.TestCase):
         self.assertGreater(cost["peak_bytes"], 64 << 20)
         self.assertGreater(cost["wall_s"], 0)
 
+    def test_kept_runs_make_tables_also_where_a_program_did_not_finish(self):
+        cost = {"wall_s": 1.0, "cpu_s": 2.0, "peak_bytes": 3_000_000, "others_cpu_s": 0.0, "stored_bytes": 4, "stored_objects": 5, "stored_bytes_added": 6}
+        run = {"size": "S", "messages": 1, "media_mb": 1, "at": "now", "commit": "c", "repeats": 1, "programs": {"restic": "restic 1"}, "left_out": {},
+               "machine": {"cores": 1, "cpu": "c", "memory_gb": 1}, "account": {day: {"media_bytes": 0} for day in ("day1", "day2")},
+               "failed": {"chatkeep": "stopped"}, "results": {"chatkeep": [{"first": cost | {"wall_s": 3.0}}], "restic": [{"first": cost}], "borg": []}}
+        (self.at / "run.json").write_text(json.dumps(run))
+        told = subprocess.run([sys.executable, HERE / "table", self.at / "run.json"], capture_output=True, text=True)
+        self.assertEqual(told.returncode, 0, told.stderr)
+        self.assertIn("| chatkeep | 3.00 (2.00) | – |", told.stdout)
+        self.assertIn("Failed: chatkeep: stopped", told.stdout)
+        self.assertIn("| first | 3.00 | 1.00 (restic) | 3.00× |", told.stdout)
+
 
 if __name__ == "__main__":
     unittest.main()
