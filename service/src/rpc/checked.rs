@@ -254,6 +254,7 @@ mod tests {
         assert_eq!(range(1 << 19, 0, 20), Ok(Some(524288..1048576)));
         assert_eq!(range(0, 1 << 12, 14), Err(Code::InvalidArgument));
         assert_eq!(range(100, 0, 20), Err(Code::InvalidArgument));
+        assert_eq!(range(100, 1 << 16, 20), Err(Code::InvalidArgument), "a beginning between two pieces");
         for (offset, length) in [(1 << 20, 0), (u64::MAX, 1), (1 << 16, 1 << 20), (0, u64::MAX), (u64::MAX, u64::MAX)] {
             assert_eq!(range(offset, length, 20), Err(Code::OutOfRange), "{offset} {length}");
         }

@@ -315,6 +315,14 @@ impl Device {
         Ok(answer.sign_in.expect("a recovery key gets the sign-in answer"))
     }
 
+    /// At what cost a name's passphrase is to be stretched, as everybody is told before it is tried.
+    pub async fn cost_told(&mut self, name: &str) -> Bytes {
+        let start = ClientLogin::<Suite>::start(&mut OsRng, b"any").unwrap();
+        let ke1: Bytes = start.message.serialize().to_vec().into();
+        let request = v1::LoginStartRequest { name: name.to_owned(), ke1 };
+        self.accounts.login_start(request).await.unwrap().into_inner().argon2
+    }
+
     /// A whole OPAQUE login; gives the length of the first answer and what the second says.
     pub async fn login(
         &mut self,
