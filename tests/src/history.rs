@@ -29,7 +29,7 @@ pub fn import(archive: &mut Archive, n: usize, from: u64, to: u64, photo: usize)
         let mut row = message(i, &format!("message {i} of chat {n}"));
         if photo > 0 && i.is_multiple_of(10) {
             let content = photo_bytes(n, i, photo);
-            let taken = import.file(&mut Cursor::new(content)).unwrap();
+            let taken = import.file("a photo", &mut Cursor::new(content)).unwrap();
             row.set_attachments(&[Attachment {
                 name: Some(format!("photo-{i}.jpg")),
                 mime: Some("image/jpeg".to_owned()),

@@ -29,6 +29,12 @@ impl Archive {
             transaction
                 .execute("INSERT INTO files (file, hash, bytes, here, vault) VALUES (?1, ?2, ?3, ?4, 1)", values)?;
         }
+        let mut places = self.db.prepare("SELECT export, member, file FROM outside")?;
+        let mut found = places.query([])?;
+        while let Some(r) = found.next()? {
+            let values: [rusqlite::types::Value; 3] = [r.get(0)?, r.get(1)?, r.get(2)?];
+            transaction.execute("INSERT INTO outside (export, member, file) VALUES (?1, ?2, ?3)", values)?;
+        }
         transaction.commit()?;
         let mut batch: Vec<StoredRow> = Vec::new();
         self.each_row(None, true, |row| {

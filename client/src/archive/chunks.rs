@@ -3,6 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::error::{ArchiveError, Result};
+use super::outside::AT_HAND;
 use super::stretch::{self, Opened};
 use super::{Archive, Commit, chats};
 use crate::ids::{ChunkId, EventId, FileId, PackId};
@@ -68,10 +69,10 @@ impl Archive {
         Ok(found.optional()?)
     }
 
-    /// Files on this device that the vault lacks, behind `after`.
+    /// Files that can be read on this device and the vault lacks, behind `after`.
     pub fn waiting(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<(FileId, u64)>> {
         let mut statement = self.db.prepare(
-            "SELECT file, bytes FROM files WHERE here IS NOT NULL AND vault = 0 AND file > ?1 ORDER BY file LIMIT ?2",
+            &format!("SELECT file, bytes FROM files f WHERE vault = 0 AND {AT_HAND} AND file > ?1 ORDER BY file LIMIT ?2"),
         )?;
         let after = after.map_or(Vec::new(), |f| f.0.to_vec());
         let found = statement.query_map(params![after, i64::try_from(limit).unwrap_or(i64::MAX)], |r| {
@@ -102,12 +103,12 @@ impl Archive {
 }
 
 impl Archive {
-    /// Files here that the vault lacks and whose chunks all have a place.
+    /// Files that the vault lacks and whose chunks all have a place.
     pub fn whole_files(&self) -> Result<Vec<FileChunks>> {
         let mut placed = self.db.prepare("SELECT EXISTS (SELECT 1 FROM chunks WHERE chunk = ?1)")?;
         let mut statement = self.db.prepare(
             "SELECT c.file, c.bytes, c.depth, c.chunks FROM files f JOIN file_chunks c ON c.file = f.file \
-             WHERE f.here IS NOT NULL AND f.vault = 0 ORDER BY c.file",
+             WHERE f.vault = 0 ORDER BY c.file",
         )?;
         let mut list = Vec::new();
         let mut found = statement.query([])?;
@@ -192,8 +193,8 @@ impl Archive {
 
     /// Bytes of all files that messages name, each counted once.
     pub fn media_bytes(&self) -> Result<u64> {
-        let sql = "SELECT coalesce(sum(bytes), 0) FROM files WHERE here IS NOT NULL";
-        Ok(self.db.query_row(sql, [], |r| r.get::<_, i64>(0))?.cast_unsigned())
+        let sql = format!("SELECT coalesce(sum(bytes), 0) FROM files f WHERE {AT_HAND}");
+        Ok(self.db.query_row(&sql, [], |r| r.get::<_, i64>(0))?.cast_unsigned())
     }
 
     /// Bytes of all messages' texts.

@@ -8,11 +8,12 @@ use super::chats::{self, Entry};
 use super::error::Result;
 use super::media::{self, Taken};
 use super::messages::{Messages, Tally};
+use super::outside::{self, Outside};
 use super::parts::Parts;
 use super::rows::{Origin, RowKey, Rows, Stored};
 use super::stretch::{self, Gathered, Prepared};
 use crate::event::{Chat, Kind, Row, Target};
-use crate::ids::{ChatId, EventId};
+use crate::ids::{ChatId, EventId, FileId};
 use crate::pack::BlockRow;
 
 /// Writes that become durable together. See [`Archive::commit`](super::Archive::commit).
@@ -131,6 +132,11 @@ impl<'t> Commit<'t> {
     pub(super) fn suggest_title(&mut self, chat: &Chat, title: Option<&str>, shape: Option<&str>) -> Result<()> {
         let entry = self.chat(chat)?;
         chats::suggest_title(self.db, entry.n, title, shape)
+    }
+
+    /// Notes where a file of an export lies.
+    pub(super) fn insert_outside(&mut self, place: &Outside, file: &FileId) -> Result<()> {
+        outside::insert(self.db, place, file)
     }
 
     pub(super) fn insert_file(&mut self, taken: &Taken) -> Result<()> {

@@ -4,10 +4,12 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
+use std::path::PathBuf;
 
 use super::chats;
 use super::error::{ArchiveError, Result};
 use super::media::{self, Taken};
+use super::outside::Outside;
 use super::rows::key_of;
 use super::stretch::{self, Gather, Gathered, Prepared};
 use super::{Archive, Commit, Tally};
@@ -40,6 +42,9 @@ pub struct Import<'a> {
     by_chat: HashMap<Chat, usize>,
     files: Vec<Taken>,
     pending: HashSet<FileId>,
+    /// The export whose files stay where they are.
+    left_in: Option<PathBuf>,
+    outside: Vec<(Outside, FileId)>,
     number: i64,
     out: Imported,
 }
@@ -96,6 +101,8 @@ impl Archive {
             by_chat: HashMap::new(),
             files: Vec::new(),
             pending: HashSet::new(),
+            left_in: None,
+            outside: Vec::new(),
             number,
             out: Imported::default(),
         })
@@ -112,6 +119,11 @@ impl Archive {
 }
 
 impl Import<'_> {
+    /// Leaves files in their export, at this place, instead of copying them into the home.
+    pub fn leave_files_in(&mut self, export: PathBuf) {
+        self.left_in = Some(export);
+    }
+
     /// Commits the rest, folds, and indexes.
     pub fn finish(mut self) -> Result<Imported> {
         for i in 0..self.chats.len() {
@@ -301,6 +313,19 @@ impl Import<'_> {
         Ok(told)
     }
 
+    /// Learns what a file of an export is, and where it lies.
+    fn leave(&mut self, path: &str, export: PathBuf, content: &mut dyn Read) -> Result<FileTaken> {
+        let (file, told) = media::look(&self.archive.parts, content)?;
+        if !self.pending.contains(&file) && !media::is_known(&self.archive.db, &file)? {
+            self.out.files_new += 1;
+            self.out.file_bytes_new += told.bytes;
+            self.pending.insert(file);
+            self.files.push(Taken { file, hash: told.hash, bytes: told.bytes, number: None });
+        }
+        self.outside.push((Outside { export, member: path.to_owned() }, file));
+        Ok(told)
+    }
+
     fn flush(&mut self) -> Result<()> {
         let mut batch = std::mem::take(&mut self.batch);
         let stretches = std::mem::take(&mut self.stretches);
@@ -308,11 +333,15 @@ impl Import<'_> {
         // By chat and time, so that neighbours of the table are written together.
         batch.sort_by_key(|(chat, row)| (*chat, row.time));
         let files = std::mem::take(&mut self.files);
+        let outside = std::mem::take(&mut self.outside);
         let chats = &mut self.chats;
         let by_id: BTreeMap<ChatId, usize> = chats.iter().enumerate().map(|(i, s)| (s.count.id, i)).collect();
         let ((), tallies) = self.archive.commit_counted(|commit| {
             for taken in &files {
                 commit.insert_file(taken)?;
+            }
+            for (place, file) in &outside {
+                commit.insert_outside(place, file)?;
             }
             for seen in chats.iter_mut().filter(|s| !s.announced) {
                 commit.suggest_title(&seen.count.chat, title(seen), seen.info.shape)?;
@@ -408,8 +437,11 @@ impl Sink for Import<'_> {
         Ok(self.add(chat, row)?)
     }
 
-    fn file(&mut self, content: &mut dyn Read) -> Result<FileTaken, ImportError> {
-        Ok(self.take(content)?)
+    fn file(&mut self, path: &str, content: &mut dyn Read) -> Result<FileTaken, ImportError> {
+        match self.left_in.clone().filter(|_| !self.archive.trial) {
+            Some(export) => Ok(self.leave(path, export, content)?),
+            None => Ok(self.take(content)?),
+        }
     }
 
     fn skip(&mut self, item: &str, reason: &str) {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::{ArchiveError, Result};
+use super::outside;
 use super::parts::{MediaSealer, Parts};
 use crate::ids::FileId;
 use crate::sources::FileTaken;
@@ -159,7 +160,7 @@ impl Store {
             Err(e) => return Err(e.into()),
         };
         let sealer = self.sealer.clone();
-        Ok(Some(MediaReader::new(sealed, sealer, place(number), bytes.cast_unsigned())))
+        Ok(Some(MediaReader::blocks(sealed, sealer, place(number), bytes.cast_unsigned())))
     }
 
     /// Reads a whole text that is stored as a file; none where it is not here.
@@ -206,6 +207,12 @@ pub(super) fn is_here(db: &Connection, file: &FileId) -> Result<bool> {
     Ok(db.query_row(sql, [file.0], |r| r.get(0))?)
 }
 
+/// Whether a file is known: it is here, in an export, or in the vault.
+pub(super) fn is_known(db: &Connection, file: &FileId) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM files WHERE file = ?1 AND (here IS NOT NULL OR vault <> 0))";
+    Ok(db.prepare_cached(sql)?.query_row([file.0], |r| r.get(0))? || outside::is_there(db, file)?)
+}
+
 /// What binds a block to its file: the file's number, which the sealed database ties to its content.
 fn place(number: i64) -> [u8; 32] {
     let mut place = [0; 32];
@@ -229,8 +236,53 @@ fn fill(content: &mut dyn Read, buffer: &mut [u8]) -> Result<usize> {
     Ok(filled)
 }
 
-/// An attachment's content, opened block by block. Seeking costs one block.
-pub struct MediaReader {
+/// An attachment's content. Seeking costs one block, or for a file that lies in an export another reading of it.
+pub struct MediaReader(Source);
+
+enum Source {
+    Blocks(Box<Blocks>),
+    Outside(Box<outside::Reading>),
+}
+
+impl MediaReader {
+    fn blocks(sealed: File, sealer: Arc<dyn MediaSealer>, place: [u8; 32], bytes: u64) -> Self {
+        let sealed = BufReader::new(sealed);
+        Self(Source::Blocks(Box::new(Blocks { sealed, sealer, place, bytes, at: 0, block: None, in_order: true })))
+    }
+
+    pub(super) fn outside(reading: outside::Reading) -> Self {
+        Self(Source::Outside(Box::new(reading)))
+    }
+
+    /// Size of the content.
+    pub fn bytes(&self) -> u64 {
+        match &self.0 {
+            Source::Blocks(blocks) => blocks.bytes,
+            Source::Outside(reading) => reading.bytes,
+        }
+    }
+}
+
+impl Read for MediaReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Source::Blocks(blocks) => blocks.read(out),
+            Source::Outside(reading) => reading.read(out),
+        }
+    }
+}
+
+impl Seek for MediaReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match &mut self.0 {
+            Source::Blocks(blocks) => blocks.seek(to),
+            Source::Outside(reading) => reading.seek(to),
+        }
+    }
+}
+
+/// A file of the store, opened block by block.
+struct Blocks {
     sealed: BufReader<File>,
     sealer: Arc<dyn MediaSealer>,
     place: [u8; 32],
@@ -242,16 +294,7 @@ pub struct MediaReader {
     in_order: bool,
 }
 
-impl MediaReader {
-    fn new(sealed: File, sealer: Arc<dyn MediaSealer>, place: [u8; 32], bytes: u64) -> Self {
-        Self { sealed: BufReader::new(sealed), sealer, place, bytes, at: 0, block: None, in_order: true }
-    }
-
-    /// Size of the content.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
+impl Blocks {
     fn load(&mut self, number: u32) -> io::Result<()> {
         let expected = self.block.as_ref().map_or(0, |(n, _)| n + 1);
         if !self.in_order || expected != number {
@@ -283,7 +326,7 @@ fn damaged() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "a media file is damaged")
 }
 
-impl Read for MediaReader {
+impl Read for Blocks {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.at >= self.bytes || out.is_empty() {
             return Ok(0);
@@ -300,7 +343,7 @@ impl Read for MediaReader {
     }
 }
 
-impl Seek for MediaReader {
+impl Seek for Blocks {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let at = match to {
             SeekFrom::Start(at) => Some(at),

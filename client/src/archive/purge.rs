@@ -51,6 +51,10 @@ impl Archive {
             self.media.remove(*number)?;
             self.db.execute("DELETE FROM files WHERE file = ?1", params![file])?;
         }
+        self.db.execute_batch(
+            "DELETE FROM outside WHERE file NOT IN (SELECT file FROM attachments WHERE file IS NOT NULL) \
+             AND file NOT IN (SELECT file FROM long_fields)",
+        )?;
         Ok(unused.len() as u64)
     }
 }

@@ -7,6 +7,7 @@ use rusqlite::{Row as Found, params};
 use super::chats::{self, Entry};
 use super::error::{ArchiveError, Result};
 use super::media::MediaReader;
+use super::outside::{self, AT_HAND};
 use super::record::{self, Columns};
 use super::stretch::{self, Opened};
 use super::{Archive, media};
@@ -72,7 +73,7 @@ pub struct Counts {
     /// Attachments of messages whose content is known, and those of them not on this device.
     pub attachments: u64,
     pub attachments_absent: u64,
-    /// Files on this device that the vault lacks.
+    /// Files that can be read on this device and the vault lacks.
     pub waiting: u64,
     pub waiting_bytes: u64,
     /// Rows that no record of the log holds yet, those in flight included.
@@ -297,14 +298,27 @@ impl Archive {
         self.file(&file)
     }
 
-    /// Opens a file of the media store.
+    /// Opens a file of the media store, or of an export it still lies in unchanged.
     pub fn file(&self, file: &FileId) -> Result<Option<MediaReader>> {
-        self.media.open(&self.db, file)
+        match self.media.open(&self.db, file)? {
+            Some(reader) => Ok(Some(reader)),
+            None => Ok(self.outside(file)?.map(MediaReader::outside)),
+        }
     }
 
     /// The file id of an attachment whose content is known.
     pub fn file_of(&self, attachment: &Attachment) -> Option<FileId> {
         Some(self.parts.ids.file(&attachment.hash?, attachment.size?))
+    }
+
+    /// Whether the media store holds a file.
+    pub fn is_in_home(&self, file: &FileId) -> Result<bool> {
+        media::is_here(&self.db, file)
+    }
+
+    /// The id of a file of this content hash and size.
+    pub fn file_id(&self, hash: &[u8; 32], bytes: u64) -> FileId {
+        self.parts.ids.file(hash, bytes)
     }
 
     /// Counts what is here.
@@ -313,7 +327,7 @@ impl Archive {
             |sql: &str| -> Result<u64> { Ok(self.db.query_row(sql, [], |r| r.get::<_, i64>(0))?.cast_unsigned()) };
         let absent = "SELECT count(*) FROM attachments a WHERE file IS NOT NULL AND NOT EXISTS \
                       (SELECT 1 FROM files f WHERE f.file = a.file AND f.here IS NOT NULL)";
-        let waiting = "FROM files WHERE here IS NOT NULL AND vault = 0";
+        let waiting = format!("FROM files f WHERE vault = 0 AND {AT_HAND}");
         Ok(Counts {
             chats: one("SELECT count(*) FROM chats WHERE messages > 0")?,
             messages: one("SELECT coalesce(sum(messages), 0) FROM chats")?,
@@ -354,8 +368,14 @@ impl Archive {
     }
 
     fn show(&self, message: Message, chat: ChatId, chat_title: Option<String>) -> Result<Shown> {
-        let here = |a: &Attachment| self.file_of(a).map_or(Ok(false), |file| media::is_here(&self.db, &file));
-        let present = message.attachments.iter().map(here).collect::<Result<_>>()?;
+        let mut present = Vec::with_capacity(message.attachments.len());
+        for attachment in &message.attachments {
+            let Some(file) = self.file_of(attachment) else {
+                present.push(false);
+                continue;
+            };
+            present.push(media::is_here(&self.db, &file)? || outside::is_there(&self.db, &file)?);
+        }
         Ok(Shown { message, chat, chat_title, present })
     }
 }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::error::{ArchiveError, Result};
 
 /// Raised with every change of the tables; an archive of a higher number is refused.
-pub(super) const SCHEMA: i64 = 2;
+pub(super) const SCHEMA: i64 = 3;
 
 /// How long a writer waits for another one before it reports `Busy`.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -177,7 +177,9 @@ CREATE TABLE files (
     file BLOB PRIMARY KEY, hash BLOB NOT NULL, bytes INTEGER NOT NULL, here INTEGER, vault INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX files_here ON files (here) WHERE here IS NOT NULL;
-CREATE INDEX files_waiting ON files (file) WHERE here IS NOT NULL AND vault = 0;
+CREATE INDEX files_waiting ON files (file) WHERE vault = 0;
+CREATE TABLE outside (export TEXT NOT NULL, member TEXT NOT NULL, file BLOB NOT NULL, UNIQUE (export, member));
+CREATE INDEX outside_file ON outside (file);
 CREATE TABLE chunks (
     chunk BLOB PRIMARY KEY, pack BLOB NOT NULL, at INTEGER NOT NULL, bytes INTEGER NOT NULL, key BLOB NOT NULL,
     coding INTEGER NOT NULL

@@ -16,7 +16,7 @@ pub use coding::Coding;
 pub(crate) use coding::{pack_frame, unpack_frame};
 pub use cut::Cutter;
 pub use list::{ChunkList, expand_list, list_chunks};
-pub use reader::{Chunks, HashedFile, hash_file};
+pub use reader::Chunks;
 pub use sealed::{SealedChunk, open_chunk, seal_chunk};
 
 use crate::crypto::{Refused, SEAL_BYTES};

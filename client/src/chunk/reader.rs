@@ -1,36 +1,15 @@
 //! Reading a file chunk by chunk, in bounded memory.
 
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use super::{CHUNK_BYTES_MAX, Cutter};
 use crate::crypto::Wiped;
 
-/// A file's plain BLAKE3 and size: with the file key they make its id, before anything is cut.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct HashedFile {
-    pub hash: [u8; 32],
-    pub bytes: u64,
-}
-
-/// Reads a whole file to hash it.
-pub fn hash_file(mut source: impl Read) -> io::Result<HashedFile> {
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = Wiped::new(vec![0; 64 << 10]);
-    let mut bytes = 0;
-    loop {
-        let n = read(&mut source, &mut buffer)?;
-        if n == 0 {
-            return Ok(HashedFile { hash: *hasher.finalize().as_bytes(), bytes });
-        }
-        hasher.update(buffer.split_at(n).0);
-        bytes += n as u64;
-    }
-}
-
 /// The chunks of a file, one after another. Holds 8 MiB, however long the file is.
-pub struct Chunks<'a, R> {
+pub struct Chunks<R> {
     source: R,
-    cutter: &'a Cutter,
+    cutter: Arc<Cutter>,
     buffer: Wiped,
     start: usize,
     end: usize,
@@ -41,23 +20,38 @@ pub struct Chunks<'a, R> {
 
 const BUFFER_BYTES: usize = 2 * CHUNK_BYTES_MAX;
 
-impl<'a, R: Read> Chunks<'a, R> {
-    pub fn new(source: R, cutter: &'a Cutter) -> Self {
-        let buffer = Wiped::new(Vec::new());
+impl<R: Read> Chunks<R> {
+    /// `bytes` is how long the file should be; it may be longer or shorter.
+    pub fn new(source: R, bytes: u64, cutter: Arc<Cutter>) -> Self {
+        // One byte more, so that the end of a short file is seen without a longer buffer.
+        let room = usize::try_from(bytes.saturating_add(1)).map_or(BUFFER_BYTES, |b| b.min(BUFFER_BYTES));
+        let buffer = Wiped::new(vec![0; room]);
         Self { source, cutter, buffer, start: 0, end: 0, source_ended: false, long: false }
     }
 
+    /// What the chunks are read from.
+    pub fn source(&self) -> &R {
+        &self.source
+    }
+
     /// The next chunk; none at the end. An empty file has none at all.
-    pub fn next_chunk(&mut self) -> io::Result<Option<&[u8]>> {
+    pub fn next_chunk(&mut self) -> io::Result<Option<Wiped>> {
         self.fill()?;
         let ahead = &self.buffer[self.start..self.end];
         if ahead.is_empty() {
             return Ok(None);
         }
         self.long |= ahead.len() > CHUNK_BYTES_MAX;
-        let length = if self.long { self.cutter.cut(ahead) } else { ahead.len() };
+        if !self.long {
+            // The whole file: its buffer is not needed any more.
+            let mut whole = std::mem::take(&mut self.buffer);
+            whole.truncate(self.end);
+            (self.start, self.end) = (0, 0);
+            return Ok(Some(whole));
+        }
+        let length = self.cutter.cut(ahead);
         self.start += length;
-        Ok(Some(&self.buffer[self.start - length..self.start]))
+        Ok(Some(Wiped::new(self.buffer[self.start - length..self.start].to_vec())))
     }
 
     /// Reads until more than one chunk's worth lies ahead, or the file ends.
@@ -124,12 +118,12 @@ mod tests {
     }
 
     fn lengths(source: impl Read) -> (Vec<usize>, Vec<u8>) {
-        let cutter = cutter("reader");
-        let mut chunks = Chunks::new(source, &cutter);
+        let cutter = Arc::new(cutter("reader"));
+        let mut chunks = Chunks::new(source, 70_000, cutter);
         let (mut lengths, mut whole) = (Vec::new(), Vec::new());
         while let Some(chunk) = chunks.next_chunk().unwrap() {
             lengths.push(chunk.len());
-            whole.extend_from_slice(chunk);
+            whole.extend_from_slice(&chunk);
         }
         assert!(chunks.buffer.len() <= BUFFER_BYTES);
         (lengths, whole)
@@ -156,15 +150,6 @@ mod tests {
     }
 
     #[test]
-    fn hashing_agrees_with_blake3_and_counts() {
-        for length in [0, 1, 200_000] {
-            let file = noise("hash", length);
-            let hashed = hash_file(Slow(&file, 0)).unwrap();
-            assert_eq!(hashed, HashedFile { hash: *blake3::hash(&file).as_bytes(), bytes: length as u64 });
-        }
-    }
-
-    #[test]
     fn a_failing_source_is_told() {
         struct Broken;
         impl Read for Broken {
@@ -172,9 +157,8 @@ mod tests {
                 Err(io::ErrorKind::FileTooLarge.into())
             }
         }
-        let cutter = cutter("reader");
-        let failed = Chunks::new(Broken, &cutter).next_chunk().map(|_| ()).unwrap_err();
+        let cutter = Arc::new(cutter("reader"));
+        let failed = Chunks::new(Broken, 0, cutter).next_chunk().map(|_| ()).unwrap_err();
         assert_eq!(failed.kind(), io::ErrorKind::FileTooLarge);
-        assert!(hash_file(Broken).is_err());
     }
 }

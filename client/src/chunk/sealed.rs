@@ -13,9 +13,8 @@ pub struct SealedChunk {
     pub bytes: Vec<u8>,
 }
 
-/// Seals a chunk's content (at most 4 MiB, as the reader gives it).
-pub fn seal_chunk(account: &AccountId, ids: &ChunkIdKey, content: &[u8], entropy: &mut dyn Entropy) -> SealedChunk {
-    let id = ids.chunk(content);
+/// Seals a chunk's content (at most 4 MiB, as the reader gives it), which has this id.
+pub fn seal_chunk(account: &AccountId, id: ChunkId, content: &[u8], entropy: &mut dyn Entropy) -> SealedChunk {
     let key = ChunkKey::generate(entropy);
     let (coding, coded) = Coding::choose(content);
     let bytes = key.seal(account, &id, &coded, entropy);
@@ -57,7 +56,7 @@ mod tests {
         #[test]
         fn chunks_come_back(content in prop::collection::vec(any::<u8>(), 0..3000), times in 1usize..30) {
             let (ids, content) = (ids(), content.repeat(times));
-            let sealed = seal_chunk(&ACCOUNT, &ids, &content, &mut Fixed::new("seal"));
+            let sealed = seal_chunk(&ACCOUNT, ids.chunk(&content), &content, &mut Fixed::new("seal"));
             let open = open_chunk(&ACCOUNT, &ids, &sealed.id, &sealed.key, sealed.coding, &sealed.bytes).unwrap();
             prop_assert_eq!(&**open, &content[..]);
         }
@@ -66,8 +65,8 @@ mod tests {
     #[test]
     fn a_chunk_is_refused_under_another_id_account_or_coding() {
         let (ids, mut entropy) = (ids(), Fixed::new("seal"));
-        let a = seal_chunk(&ACCOUNT, &ids, b"one", &mut entropy);
-        let b = seal_chunk(&ACCOUNT, &ids, b"two", &mut entropy);
+        let a = seal_chunk(&ACCOUNT, ids.chunk(b"one"), b"one", &mut entropy);
+        let b = seal_chunk(&ACCOUNT, ids.chunk(b"two"), b"two", &mut entropy);
         let open = |account: u8, id: &ChunkId, key: &ChunkKey, coding| {
             open_chunk(&AccountId([account; 32]), &ids, id, key, coding, &a.bytes).is_ok()
         };

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::Entropy;
 use super::derive::{derive, keyed_long, purpose};
 use super::place::Place;
-use super::seal::{Refused, open, seal};
+use super::seal::{Refused, open, seal, seal_hashed};
 use super::secret::{Secret, key_type};
 use super::wiped::Wiped;
 use crate::ids::{AccountId, ChunkId, FileId, PackId};
@@ -72,8 +72,13 @@ impl ChunkKey {
         Self(Secret::random(entropy))
     }
 
+    /// Seals what a chunk is stored as. Its id is a hash of the chunk; with how it is stored it stands for `content`.
     pub fn seal(&self, account: &AccountId, id: &ChunkId, content: &[u8], entropy: &mut dyn Entropy) -> Vec<u8> {
-        seal(&self.0, account, &Place::Chunk { id }, content, entropy)
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&id.0).update(&(content.len() as u64).to_le_bytes());
+        hasher.update(content.first_chunk::<64>().map_or(content, |begin| begin));
+        let hash = *hasher.finalize().as_bytes();
+        seal_hashed(&self.0, account, &Place::Chunk { id }, content, &hash, entropy)
     }
 
     pub fn open(&self, account: &AccountId, id: &ChunkId, sealed: &[u8]) -> Result<Wiped, Refused> {

@@ -36,10 +36,22 @@ pub(super) fn seal(
     content: &[u8],
     entropy: &mut dyn Entropy,
 ) -> Vec<u8> {
+    seal_hashed(key, account, place, content, blake3::hash(content).as_bytes(), entropy)
+}
+
+/// Seals a content whose hash, of whatever kind, is known already.
+pub(super) fn seal_hashed(
+    key: &Secret,
+    account: &AccountId,
+    place: &Place<'_>,
+    content: &[u8],
+    hash: &[u8; 32],
+    entropy: &mut dyn Entropy,
+) -> Vec<u8> {
     let ad = place.associated_data(account);
     let seed_key = derive(purpose::SEED, &[key.bytes()]);
     let fresh: [u8; 32] = draw(entropy);
-    let seed = keyed(&seed_key, &[&fresh, blake3::hash(content).as_bytes(), &ad]);
+    let seed = keyed(&seed_key, &[&fresh, hash, &ad]);
     let Once { key, commitment } = Once::expand(key, &seed, &ad);
 
     let mut out = Vec::with_capacity(content.len() + SEAL_BYTES);

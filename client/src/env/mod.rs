@@ -1,9 +1,13 @@
-//! Clock and randomness of the machine: the one place of the client that asks the operating system for them.
+//! Clock, randomness and threads of the machine: the one place of the client that asks the operating system for them.
+
+mod hands;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::crypto::Entropy;
+
+pub use hands::{Hands, Job};
 
 /// A clock that tells the time of day.
 pub trait Clock: Send + Sync {
@@ -33,17 +37,18 @@ impl Entropy for SystemEntropy {
     }
 }
 
-/// Clock and randomness, shared and cheap to clone.
+/// Clock, randomness and hands, shared and cheap to clone.
 #[derive(Clone)]
 pub struct Env {
     pub clock: Arc<dyn Clock>,
     pub entropy: SharedEntropy,
+    pub hands: Hands,
 }
 
 impl Env {
     /// The machine's own.
     pub fn system() -> Self {
-        Self { clock: Arc::new(SystemClock), entropy: SharedEntropy::new(SystemEntropy) }
+        Self { clock: Arc::new(SystemClock), entropy: SharedEntropy::new(SystemEntropy), hands: Hands::Threads }
     }
 
     /// Milliseconds since 1970 UTC, in the form times of rows have.

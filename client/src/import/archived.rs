@@ -1,6 +1,7 @@
 //! The archive's sink, which can be stopped, and whose own failures come out as they were.
 
 use std::io::Read;
+use std::path::PathBuf;
 
 use super::metered::Meter;
 use crate::archive::{Import, Imported};
@@ -17,7 +18,11 @@ pub(super) struct Archived<'a> {
 }
 
 impl<'a> Archived<'a> {
-    pub fn new(import: Import<'a>, work: &'a Work, meter: &'a Meter) -> Self {
+    /// `left_in` is the export whose files are not copied.
+    pub fn new(mut import: Import<'a>, left_in: Option<PathBuf>, work: &'a Work, meter: &'a Meter) -> Self {
+        if let Some(export) = left_in {
+            import.leave_files_in(export);
+        }
         Self { import, work, meter }
     }
 
@@ -53,9 +58,9 @@ impl Sink for Archived<'_> {
         self.import.about(chat, target_native, row)
     }
 
-    fn file(&mut self, content: &mut dyn Read) -> std::result::Result<FileTaken, ImportError> {
+    fn file(&mut self, path: &str, content: &mut dyn Read) -> std::result::Result<FileTaken, ImportError> {
         self.point()?;
-        self.import.file(content)
+        self.import.file(path, content)
     }
 
     fn skip(&mut self, item: &str, reason: &str) {

@@ -5,7 +5,7 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-use super::{ImportOptions, Report};
+use super::{FilesOf, ImportOptions, Report};
 use crate::archive::Archive;
 use crate::error::Result;
 use crate::sources::FileEntry;
@@ -27,7 +27,7 @@ impl Mark {
     /// `list` are the export's files: media beside a file that was named belongs to it.
     pub fn of(path: &Path, list: &[FileEntry], options: &ImportOptions) -> io::Result<Self> {
         let mut hasher = blake3::Hasher::new();
-        let ImportOptions { format, answers, exclude, dry_run: _, reread: _ } = options;
+        let ImportOptions { format, answers, exclude, dry_run: _, reread: _, files: _ } = options;
         hasher.update(format!("{format:?} {answers:?} {exclude:?}").as_bytes());
         for entry in list {
             hasher.update(entry.path.as_bytes()).update(&[0]).update(&entry.bytes.to_le_bytes());
@@ -40,6 +40,14 @@ impl Mark {
             file(path, &facts, true, &mut hasher)?;
         }
         Ok(Self(*hasher.finalize().as_bytes()))
+    }
+
+    /// The mark of an export whose files were treated like this.
+    pub fn read(&self, files: FilesOf) -> Self {
+        match files {
+            FilesOf::Copied => self.clone(),
+            FilesOf::LeftThere => Self(*blake3::hash(&self.0).as_bytes()),
+        }
     }
 }
 
@@ -90,11 +98,19 @@ fn identity(facts: &Metadata) -> [i64; 1] {
 }
 
 /// What was told of an export when it was imported, if it is the same still.
-pub(super) fn recall(archive: &Archive, path: &Path, shown: &str, mark: &Mark) -> Result<Option<Report>> {
+///
+/// Where files were copied nothing is left to do for an import that leaves them there; not so the other way round.
+pub(super) fn recall(
+    archive: &Archive,
+    path: &Path,
+    shown: &str,
+    mark: &Mark,
+    files: FilesOf,
+) -> Result<Option<Report>> {
     let Some(kept) = archive.source(&path.to_string_lossy())? else { return Ok(None) };
     let Some((known, report)) = kept.split_first_chunk::<32>() else { return Ok(None) };
     // A report of another version is read again, from the export.
-    let report = serde_json::from_slice::<Report>(report).ok().filter(|_| *known == mark.0);
+    let report = serde_json::from_slice::<Report>(report).ok().filter(|_| *known == mark.0 || *known == mark.read(files).0);
     Ok(report.map(|report| report.again(shown)))
 }
 

@@ -67,7 +67,7 @@ impl Files for Metered<'_> {
         self.files.list()
     }
 
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>> {
         Ok(Box::new(Counted { inner: self.files.open(path)?, meter: self.meter.clone() }))
     }
 }
@@ -103,7 +103,7 @@ impl Files for Kept {
         &self.list
     }
 
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>> {
         // Both lists are sorted by path.
         if self.list.binary_search_by(|f| f.path.as_str().cmp(path)).is_err() {
             return Err(io::ErrorKind::NotFound.into());

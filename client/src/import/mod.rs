@@ -44,6 +44,17 @@ pub struct ImportOptions {
     pub dry_run: bool,
     /// Reads again also what is known by its size, times and edges.
     pub reread: bool,
+    pub files: FilesOf,
+}
+
+/// What becomes of an export's attachments.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum FilesOf {
+    /// They are copied into the home: the export may go.
+    #[default]
+    Copied,
+    /// They are read, and stay where they are until the vault has them: the export may go after the next backup.
+    LeftThere,
 }
 
 /// Imports what lies at the paths: exports, or folders of exports.
@@ -120,7 +131,7 @@ impl Prepared {
         let files = opened.files.as_ref();
         let mark = Mark::of(&candidate.path, files.list(), options).map_err(|e| Error::io(&candidate.path, e))?;
         if !options.reread
-            && let Some(report) = known::recall(archive, &candidate.path, &candidate.shown, &mark)?
+            && let Some(report) = known::recall(archive, &candidate.path, &candidate.shown, &mark, options.files)?
         {
             return Ok(Self { candidate: candidate.clone(), mark, what: What::Known(report) });
         }
@@ -174,7 +185,11 @@ impl Run<'_> {
         };
         let opened = open(&candidate, self.options)?;
         let files = Metered::new(opened.files.as_ref(), self.meter.clone());
-        let read = self.read(archive, format, &files, &opened.name);
+        let left_in = match self.options.files {
+            FilesOf::Copied => None,
+            FilesOf::LeftThere => Some(candidate.path.canonicalize().map_err(|e| Error::io(&candidate.path, e))?),
+        };
+        let read = self.read(archive, format, &files, &opened.name, left_in);
         // Stopped work looks like a failing sink, or like an export that ends early; it is neither.
         self.work.check()?;
         let Read { chats, imported } = read.map_err(|e| match e {
@@ -183,18 +198,25 @@ impl Run<'_> {
         })?;
         let one = report::of_source(&candidate.shown, format, chats, &imported, opened.skipped);
         if !self.options.dry_run {
-            known::remember(archive, &candidate.path, &mark, &one, self.env.now_ms())?;
+            known::remember(archive, &candidate.path, &mark.read(self.options.files), &one, self.env.now_ms())?;
         }
         report.add(one);
         Ok(())
     }
 
-    fn read(&mut self, archive: &mut Archive, format: Format, files: &Metered<'_>, name: &str) -> Result<Read> {
+    fn read(
+        &mut self,
+        archive: &mut Archive,
+        format: Format,
+        files: &Metered<'_>,
+        name: &str,
+        left_in: Option<PathBuf>,
+    ) -> Result<Read> {
         let answers = &self.options.answers;
         if format == Format::WhatsApp {
-            return whatsapp::read(archive, files, name, answers, self.work, &self.meter);
+            return whatsapp::read(archive, files, name, answers, left_in, (self.work, &self.meter));
         }
-        let mut sink = Archived::new(archive.import()?, self.work, &self.meter);
+        let mut sink = Archived::new(archive.import()?, left_in, self.work, &self.meter);
         let reports = match format {
             Format::Telegram => telegram::read(files, answers, &mut sink),
             _ => jsonl::read(files, answers, &mut sink),

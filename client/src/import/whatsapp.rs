@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::io::Read;
+use std::path::PathBuf;
 
 use super::archived::Archived;
 use super::metered::Meter;
@@ -29,8 +30,8 @@ pub(super) fn read(
     files: &dyn Files,
     name: &str,
     answers: &Answers,
-    work: &Work,
-    meter: &Meter,
+    left_in: Option<PathBuf>,
+    (work, meter): (&Work, &Meter),
 ) -> Result<Found> {
     let export = whatsapp::Export::survey(files, answers)?;
     work.check()?;
@@ -54,7 +55,7 @@ pub(super) fn read(
     let plan = Export { strand, as_of: export.facts().last_time, precision: export.facts().precision, aliases: names };
     let mut assembler = Assembler::new(SOURCE, plan);
 
-    let mut sink = Archived::new(archive.import()?, work, meter);
+    let mut sink = Archived::new(archive.import()?, left_in, work, meter);
     let begun = sink.chat(&chat, &ChatInfo { title: Some(label.clone()), shape: None });
     sink.outcome(begun)?;
     let shared = RefCell::new(&mut sink);
@@ -186,8 +187,8 @@ impl Sink for Shared<'_, '_> {
         self.0.borrow_mut().row(chat, row)
     }
 
-    fn file(&mut self, content: &mut dyn Read) -> Result<FileTaken, ImportError> {
-        self.0.borrow_mut().file(content)
+    fn file(&mut self, path: &str, content: &mut dyn Read) -> Result<FileTaken, ImportError> {
+        self.0.borrow_mut().file(path, content)
     }
 
     fn skip(&mut self, item: &str, reason: &str) {

@@ -13,22 +13,25 @@ use crate::ids::{AccountId, PackId};
 pub struct SealedChunkPack {
     pub id: PackId,
     pub class: Class,
-    /// BLAKE3 of the pack's bytes.
-    pub hash: [u8; 32],
     pub bytes: Vec<u8>,
     pub entries: Vec<ChunkEntry>,
 }
 
-/// Gathers chunks and gives packs. Holds at most 28 MiB of chunks.
-pub struct ChunkPacker<'a> {
-    account: AccountId,
-    ids: &'a ChunkIdKey,
+/// Chunks that fill a pack of a class, still to be put together.
+pub struct ChosenChunks {
+    chunks: Vec<SealedChunk>,
+    class: Class,
+}
+
+/// Gathers chunks and chooses those that go into a pack together. Holds at most 20 MiB of chunks.
+#[derive(Default)]
+pub struct ChunkPacker {
     pool: Vec<SealedChunk>,
     pool_bytes: usize,
 }
 
-/// With three packs' worth to choose from, one is filled well.
-const POOL_BYTES: usize = 3 * (8 << 20);
+/// With two packs' worth to choose from, one is filled well.
+const POOL_BYTES: usize = 2 * (8 << 20);
 /// What remains at the end goes out as at most so many packs.
 const TAIL_PACKS_MAX: usize = 4;
 
@@ -45,58 +48,44 @@ pub fn open_packed_chunk(
     open_chunk(account, ids, &entry.id, &entry.key, entry.coding, sealed)
 }
 
-impl<'a> ChunkPacker<'a> {
-    pub fn new(account: AccountId, ids: &'a ChunkIdKey) -> Self {
-        Self { account, ids, pool: Vec::new(), pool_bytes: 0 }
+impl ChunkPacker {
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Bytes that wait for company.
-    pub fn waiting_bytes(&self) -> usize {
-        self.pool_bytes
-    }
-
-    /// Adds a chunk. Gives a full pack whenever enough has gathered.
-    pub fn push(
-        &mut self,
-        chunk: SealedChunk,
-        entropy: &mut dyn Entropy,
-    ) -> Result<Option<SealedChunkPack>, PackError> {
+    /// Adds a chunk. Gives a full pack's whenever enough has gathered.
+    pub fn push(&mut self, chunk: SealedChunk) -> Option<ChosenChunks> {
         self.pool_bytes += chunk.bytes.len();
         self.pool.push(chunk);
-        if self.pool_bytes < POOL_BYTES {
-            return Ok(None);
-        }
-        let chosen = self.choose(Class::MAX);
-        self.seal(chosen, Class::MAX, entropy).map(Some)
+        (self.pool_bytes >= POOL_BYTES).then(|| self.choose(Class::MAX))
     }
 
-    /// Gives all that waits: full packs first, then a tail of falling class.
-    pub fn finish(mut self, entropy: &mut dyn Entropy) -> Result<Vec<SealedChunkPack>, PackError> {
+    /// Gives all that waits, and is empty: full packs first, then a tail of falling class.
+    pub fn finish(&mut self) -> Result<Vec<ChosenChunks>, PackError> {
         let mut packs = Vec::new();
         while self.pool_bytes > Class::MAX.bytes() {
-            let chosen = self.choose(Class::MAX);
-            packs.push(self.seal(chosen, Class::MAX, entropy)?);
+            packs.push(self.choose(Class::MAX));
         }
         for _ in 1..TAIL_PACKS_MAX {
             let Some(class) = below(self.pool_bytes) else { break };
             let chosen = self.choose(class);
             // Chunks are not cut to fit: a class they do not fill well is left to the last pack.
-            if bytes_of(&chosen) < class.bytes() - class.bytes() / 16 {
-                self.put_back(chosen);
+            if bytes_of(&chosen.chunks) < class.bytes() - class.bytes() / 16 {
+                self.put_back(chosen.chunks);
                 break;
             }
-            packs.push(self.seal(chosen, class, entropy)?);
+            packs.push(chosen);
         }
         if !self.pool.is_empty() {
             let class = Class::fitting(self.pool_bytes, Class::PACK).ok_or(PackError::TooLong)?;
-            let chosen = std::mem::take(&mut self.pool);
-            packs.push(self.seal(chosen, class, entropy)?);
+            self.pool_bytes = 0;
+            packs.push(ChosenChunks { chunks: std::mem::take(&mut self.pool), class });
         }
         Ok(packs)
     }
 
     /// Takes chunks out of the pool, longest first, as many as fit.
-    fn choose(&mut self, class: Class) -> Vec<SealedChunk> {
+    fn choose(&mut self, class: Class) -> ChosenChunks {
         self.pool.sort_by_key(|c| std::cmp::Reverse(c.bytes.len()));
         let mut room = class.bytes();
         let (chosen, rest) = std::mem::take(&mut self.pool).into_iter().partition(|chunk: &SealedChunk| {
@@ -106,20 +95,24 @@ impl<'a> ChunkPacker<'a> {
         });
         self.pool = rest;
         self.pool_bytes -= bytes_of(&chosen);
-        chosen
+        ChosenChunks { chunks: chosen, class }
     }
 
     fn put_back(&mut self, chosen: Vec<SealedChunk>) {
         self.pool_bytes += bytes_of(&chosen);
         self.pool.extend(chosen);
     }
+}
 
-    fn seal(
-        &self,
-        mut chunks: Vec<SealedChunk>,
-        class: Class,
+impl ChosenChunks {
+    /// Puts the pack together in random order and reads it back.
+    pub fn seal(
+        self,
+        account: &AccountId,
+        ids: &ChunkIdKey,
         entropy: &mut dyn Entropy,
     ) -> Result<SealedChunkPack, PackError> {
+        let Self { mut chunks, class } = self;
         shuffle(&mut chunks, entropy);
         let id = PackId(draw(entropy));
         let mut bytes = Vec::with_capacity(class.bytes());
@@ -134,9 +127,8 @@ impl<'a> ChunkPacker<'a> {
         let padding = class.bytes().checked_sub(bytes.len()).ok_or(PackError::TooLong)?;
         let first = entries.first().ok_or(PackError::TooLong)?;
         bytes.extend(first.key.padding(&id, padding));
-        let hash = *blake3::hash(&bytes).as_bytes();
-        let pack = SealedChunkPack { id, class, hash, bytes, entries };
-        if pack.check(&self.account, self.ids).is_err() {
+        let pack = SealedChunkPack { id, class, bytes, entries };
+        if pack.check(account, ids).is_err() {
             return Err(PackError::SelfCheck);
         }
         Ok(pack)
@@ -202,14 +194,15 @@ mod tests {
 
     fn packed(lengths: &[usize]) -> Vec<SealedChunkPack> {
         let (ids, mut entropy) = (ids(), Fixed::new("packing"));
-        let mut packer = ChunkPacker::new(ACCOUNT, &ids);
-        let mut packs = Vec::new();
+        let mut packer = ChunkPacker::new();
+        let mut chosen = Vec::new();
         for (n, length) in lengths.iter().enumerate() {
-            let chunk = seal_chunk(&ACCOUNT, &ids, &noise(n, *length), &mut entropy);
-            packs.extend(packer.push(chunk, &mut entropy).unwrap());
+            let content = noise(n, *length);
+            let chunk = seal_chunk(&ACCOUNT, ids.chunk(&content), &content, &mut entropy);
+            chosen.extend(packer.push(chunk));
         }
-        packs.extend(packer.finish(&mut entropy).unwrap());
-        packs
+        chosen.extend(packer.finish().unwrap());
+        chosen.into_iter().map(|chunks| chunks.seal(&ACCOUNT, &ids, &mut entropy).unwrap()).collect()
     }
 
     /// Every chunk comes back from where its entry says; each once.

@@ -22,7 +22,7 @@ use thiserror::Error;
 
 pub use block::{BLOCK_BYTES_FULL, BLOCK_BYTES_MAX, BlockBuilder, ClosedBlock, Facts};
 pub use block_rows::{BlockRow, FrameRead, read_block, read_block_frames};
-pub use chunk_pack::{ChunkPacker, SealedChunkPack, open_packed_chunk};
+pub use chunk_pack::{ChosenChunks, ChunkPacker, SealedChunkPack, open_packed_chunk};
 pub use chunk_run::{ChunkRunWriter, read_chunk_block};
 pub use entry::{ChunkEntry, ChunkRunEntry, FileEntry, decode_entries, encode_entries};
 pub use filter::ChatFilter;

@@ -25,7 +25,7 @@ use crate::event::{Chat, Row};
 pub trait Files {
     fn list(&self) -> &[FileEntry];
     /// Opens a listed file for streaming. Reading fails with `io::ErrorKind::FileTooLarge` beyond the export's limits.
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>>;
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>>;
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,8 +63,8 @@ pub trait Sink {
     fn about(&mut self, _chat: &Chat, _target_native: &str, _row: Row) -> Result<(), ImportError> {
         Err(ImportError::Sink("this sink takes no rows about other messages".into()))
     }
-    /// Takes an attachment's bytes, read to the end, and answers their hash and size.
-    fn file(&mut self, content: &mut dyn Read) -> Result<FileTaken, ImportError>;
+    /// Takes the bytes of the export's file of this path, read to the end, and answers their hash and size.
+    fn file(&mut self, path: &str, content: &mut dyn Read) -> Result<FileTaken, ImportError>;
     /// Notes an item that could not be read; the import goes on and ends with exit 3.
     fn skip(&mut self, item: &str, reason: &str);
 }

@@ -28,9 +28,9 @@ impl Files for Memory {
         &self.list
     }
 
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>> {
         let bytes = self.content.get(path).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(bytes.as_slice()))
+        Ok(Box::new(io::Cursor::new(bytes.clone())))
     }
 }
 
@@ -62,7 +62,7 @@ impl Sink for Recorded {
         Ok(())
     }
 
-    fn file(&mut self, content: &mut dyn Read) -> Result<FileTaken, ImportError> {
+    fn file(&mut self, _: &str, content: &mut dyn Read) -> Result<FileTaken, ImportError> {
         let mut bytes = Vec::new();
         content.read_to_end(&mut bytes)?;
         let hash = *blake3::hash(&bytes).as_bytes();

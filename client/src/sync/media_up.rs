@@ -1,31 +1,68 @@
 //! Attachments the vault lacks: cut, sealed, packed and sent; then pinned by a record that says where they lie.
+//!
+//! One hand reads, hashes and cuts ahead ([`FileReader`]); others seal chunks, and others put packs together and read
+//! them back; this task asks the archive what is known, keeps what became of everything, and sends.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use proto::wire::events::EventsClear;
 use proto::wire::header::RecordKind;
 use proto::wire::limits::{PIN_BYTES_MAX, RECORD_PACKS_MAX};
 
 use super::apply::{entry, file_entry, stored};
 use super::flow::{Flow, broken};
+use super::media_read::{Came, FileReader, Piece, Wanted};
 use super::send::Sent;
 use super::upload::{Uploader, reserved};
 use crate::archive::{FileChunks, OwnRecord, PackState};
-use crate::chunk::{Chunks, Cutter, list_chunks, seal_chunk};
-use crate::crypto::content_bytes_max;
+use crate::chunk::{Cutter, SealedChunk, list_chunks, seal_chunk};
+use crate::crypto::{ChunkIdKey, Wiped, content_bytes_max};
+use crate::env::Job;
 use crate::error::{Error, Result};
 use crate::ids::{ChunkId, FileId, PackId};
 use crate::log::{EventsContent, RECORD_CHUNKS_MAX};
-use crate::pack::{ChunkPacker, ChunkRunEntry, ChunkRunWriter, SealedChunkPack};
+use crate::pack::{ChosenChunks, ChunkPacker, ChunkRunEntry, ChunkRunWriter, PackError, SealedChunkPack};
 use crate::vault::{Phase, Progress};
 
 /// Files looked up at once.
 const FILES_AT_ONCE: usize = 256;
 /// Packs sent before a record pins them; the record also names packs whose chunks are used again.
 const PIN_PACKS: usize = 200;
+/// Goes of reading whose chunks are being sealed, and packs being put together: each holds some megabytes.
+const SEALING_MAX: usize = 2;
+const PACKING_MAX: usize = 2;
+
+type Packing = Job<std::result::Result<SealedChunkPack, PackError>>;
+
+/// What is under way between the files and the service.
+struct Line {
+    ids: Arc<ChunkIdKey>,
+    reader: Option<FileReader>,
+    reading: FuturesUnordered<Job<(FileReader, Vec<Came>)>>,
+    sealing: FuturesUnordered<Job<Vec<SealedChunk>>>,
+    packing: FuturesUnordered<Packing>,
+    packer: ChunkPacker,
+    /// Chunks on their way, which the archive does not know yet.
+    pooled: HashSet<ChunkId>,
+    /// Chunks of the file that is being read.
+    list: Vec<ChunkId>,
+    list_known: u64,
+    /// Files read to their end, to be noted with the next pack.
+    ended: Vec<FileChunks>,
+    uploader: Uploader,
+    /// The last file that was looked up; none are left behind it once `all` is set.
+    after: Option<FileId>,
+    all: bool,
+    known_bytes: u64,
+    since_pin: u64,
+    told: Progress,
+}
 
 impl Flow<'_> {
-    /// Sends every attachment on this device that the vault lacks. Answers how many files it now has, and how many of
+    /// Sends every attachment at hand that the vault lacks. Answers how many files it now has, and how many of
     /// their bytes it had already.
     pub async fn push_media(&mut self) -> Result<(u64, u64)> {
         let counts = self.archive.counts()?;
@@ -33,110 +70,191 @@ impl Flow<'_> {
             return Ok((0, 0));
         }
         self.drop_lost_packs().await?;
-        let mut told = Progress {
-            phase: Phase::Upload,
-            done_bytes: 0,
-            total_bytes: counts.waiting_bytes,
-            done_items: 0,
-            total_items: counts.waiting,
+        let ids = Arc::new(self.vault.ring.lifetime().chunk_id_key());
+        let mut line = Line {
+            reader: Some(FileReader::new(ids.clone(), Arc::new(Cutter::new(&self.keys.cut)))),
+            ids,
+            reading: FuturesUnordered::new(),
+            sealing: FuturesUnordered::new(),
+            packing: FuturesUnordered::new(),
+            packer: ChunkPacker::new(),
+            pooled: HashSet::new(),
+            list: Vec::new(),
+            list_known: 0,
+            ended: Vec::new(),
+            uploader: Uploader::new(&self.work),
+            after: None,
+            all: false,
+            known_bytes: 0,
+            since_pin: 0,
+            told: Progress {
+                phase: Phase::Upload,
+                done_bytes: 0,
+                total_bytes: counts.waiting_bytes,
+                done_items: 0,
+                total_items: counts.waiting,
+            },
         };
-        let cutter = Cutter::new(&self.keys.cut);
-        let chunk_key = self.vault.ring.lifetime().chunk_id_key();
-        let mut uploader = Uploader::new(&self.work);
-        let mut packer = ChunkPacker::new(self.account(), &chunk_key);
-        // Chunks that wait in the packer.
-        let mut pooled: HashSet<ChunkId> = HashSet::new();
-        let (mut after, mut known_bytes, mut since_pin) = (None, 0, 0);
-        loop {
-            let files = self.archive.waiting(after.as_ref(), FILES_AT_ONCE)?;
-            let Some((last, _)) = files.last() else { break };
-            after = Some(*last);
-            for (file, bytes) in files {
-                self.work.check()?;
-                let mut packs = Vec::new();
-                known_bytes += self.pack_file(file, &cutter, &mut packer, &mut pooled, &mut packs)?;
-                for pack in packs {
-                    since_pin += pack.class.bytes() as u64;
-                    self.send_chunks(pack, &mut uploader, &mut pooled).await?;
-                }
-                told.done_bytes += bytes;
-                told.done_items += 1;
-                self.work.tell(told);
-                if since_pin > PIN_BYTES_MAX - (64 << 20) || self.archive.staged_packs()?.len() >= PIN_PACKS {
-                    uploader.finish(self.archive).await?;
-                    self.pin_chunks(&mut uploader).await?;
-                    since_pin = 0;
-                }
-            }
-        }
-        for pack in packer.finish(&mut self.entropy()).map_err(internal)? {
-            self.send_chunks(pack, &mut uploader, &mut pooled).await?;
-        }
-        uploader.finish(self.archive).await?;
-        self.pin_chunks(&mut uploader).await?;
+        while self.step(&mut line).await? {}
+        self.note_ended(&mut line)?;
+        line.uploader.finish(self.archive).await?;
+        self.pin_chunks(&mut line.uploader).await?;
         let left = self.archive.counts()?.waiting;
-        Ok((counts.waiting.saturating_sub(left), known_bytes))
+        Ok((counts.waiting.saturating_sub(left), line.known_bytes))
     }
 
-    /// Cuts one file and gives its unknown chunks to the packer; answers how many of its bytes the vault has already.
-    fn pack_file(
-        &mut self,
-        file: FileId,
-        cutter: &Cutter,
-        packer: &mut ChunkPacker<'_>,
-        pooled: &mut HashSet<ChunkId>,
-        packs: &mut Vec<SealedChunkPack>,
-    ) -> Result<u64> {
-        let Some(content) = self.archive.file(&file)? else { return Ok(0) };
-        let (account, mut entropy) = (self.account(), self.entropy());
-        let bytes = content.bytes();
-        let mut chunks = Chunks::new(content, cutter);
-        let mut ids = Vec::new();
-        let mut known_bytes = 0;
-        let unread = |e| Error::io(self.archive.dir(), e);
-        while let Some(chunk) = chunks.next_chunk().map_err(unread)? {
-            let id = self.keys.chunk.chunk(chunk);
-            ids.push(id);
-            if pooled.contains(&id) || self.archive.chunk(&id)?.is_some() {
-                known_bytes += chunk.len() as u64;
-                continue;
-            }
-            let sealed = seal_chunk(&account, &self.keys.chunk, chunk, &mut entropy);
-            pooled.insert(id);
-            packs.extend(packer.push(sealed, &mut entropy).map_err(internal)?);
+    /// Takes the next thing that is done and begins what can follow it. False once nothing is under way.
+    async fn step(&mut self, line: &mut Line) -> Result<bool> {
+        self.work.check()?;
+        if line.sealing.len() < SEALING_MAX && line.packing.len() < PACKING_MAX {
+            self.read_on_ahead(line)?;
         }
-        let (list, pieces) = list_chunks(ids, &self.keys.chunk)
-            .ok_or_else(|| Error::Refused("a file is longer than the format can name".to_owned()))?;
-        for piece in &pieces {
-            let id = self.keys.chunk.chunk(piece);
-            if pooled.insert(id) && self.archive.chunk(&id)?.is_none() {
-                let sealed = seal_chunk(&account, &self.keys.chunk, piece, &mut entropy);
-                packs.extend(packer.push(sealed, &mut entropy).map_err(internal)?);
+        tokio::select! {
+            biased;
+            Some(pack) = line.packing.next() => {
+                let pack = pack?.map_err(internal)?;
+                self.send_chunks(pack, line).await?;
+                if line.since_pin > PIN_BYTES_MAX - (64 << 20) || self.archive.staged_packs()?.len() >= PIN_PACKS {
+                    line.uploader.finish(self.archive).await?;
+                    self.pin_chunks(&mut line.uploader).await?;
+                    line.since_pin = 0;
+                }
+            }
+            Some(sealed) = line.sealing.next(), if line.packing.len() < PACKING_MAX => {
+                for chunk in sealed? {
+                    if let Some(chosen) = line.packer.push(chunk) {
+                        self.pack(line, chosen);
+                    }
+                }
+            }
+            Some(read) = line.reading.next() => {
+                let (reader, came) = read?;
+                line.reader = Some(reader);
+                self.take_read(line, came)?;
+            }
+            else => {
+                // Everything was read and sealed: what still waits for company goes out too.
+                let rest = line.packer.finish().map_err(internal)?;
+                for chosen in rest {
+                    self.pack(line, chosen);
+                }
+                return Ok(!line.packing.is_empty());
             }
         }
-        let entry = FileChunks { file, bytes, depth: list.depth, chunks: list.ids };
-        self.archive.commit(|c| c.set_file_chunks(&entry))?;
-        Ok(known_bytes)
+        Ok(true)
     }
 
-    async fn send_chunks(
-        &mut self,
-        pack: SealedChunkPack,
-        uploader: &mut Uploader,
-        pooled: &mut HashSet<ChunkId>,
-    ) -> Result<()> {
+    /// Has the next files read, unless somebody is reading or everything is read.
+    fn read_on_ahead(&mut self, line: &mut Line) -> Result<()> {
+        let Some(mut reader) = line.reader.take() else { return Ok(()) };
+        if reader.is_idle() && !line.all {
+            let files = self.archive.waiting(line.after.as_ref(), FILES_AT_ONCE)?;
+            line.all = files.len() < FILES_AT_ONCE;
+            line.after = files.last().map(|(file, _)| *file).or(line.after);
+            for (file, bytes) in files {
+                if let Some(hand) = self.archive.at_hand(&file)? {
+                    reader.add([Wanted { file, bytes, hand }]);
+                }
+            }
+        }
+        if reader.is_idle() && line.all {
+            line.reader = Some(reader);
+            return Ok(());
+        }
+        line.reading.push(self.vault.session.env.hands.begin(move || {
+            let came = reader.go();
+            (reader, came)
+        }));
+        Ok(())
+    }
+
+    /// Looks up what was read, and has sealed what the vault lacks.
+    fn take_read(&mut self, line: &mut Line, came: Vec<Came>) -> Result<()> {
+        let mut unknown = Vec::new();
+        for one in came {
+            match one {
+                Came::Piece(piece) => {
+                    line.list.push(piece.id);
+                    let bytes = piece.content.len() as u64;
+                    if !self.wanted(line, piece, &mut unknown)? {
+                        line.list_known += bytes;
+                    }
+                }
+                Came::End { file, hash, bytes } => {
+                    let list = std::mem::take(&mut line.list);
+                    let known = std::mem::take(&mut line.list_known);
+                    line.told.done_bytes += bytes;
+                    line.told.done_items += 1;
+                    self.work.tell(line.told);
+                    // A file of an export that changed since it was read is not what its messages mean.
+                    if self.archive.file_id(&hash, bytes) != file {
+                        continue;
+                    }
+                    line.known_bytes += known;
+                    let (list, contents) = list_chunks(list, &line.ids)
+                        .ok_or_else(|| Error::Refused("a file is longer than the format can name".to_owned()))?;
+                    for content in contents {
+                        let piece = Piece { id: line.ids.chunk(&content), content: Wiped::new(content) };
+                        self.wanted(line, piece, &mut unknown)?;
+                    }
+                    line.ended.push(FileChunks { file, bytes, depth: list.depth, chunks: list.ids });
+                }
+                Came::Unread { file, error } => {
+                    line.list.clear();
+                    line.list_known = 0;
+                    // Another program's file may be gone; one of ours may not.
+                    if self.archive.is_in_home(&file)? {
+                        return Err(Error::io(self.archive.dir(), error));
+                    }
+                }
+            }
+        }
+        if !unknown.is_empty() {
+            let (account, mut entropy) = (self.account(), self.entropy());
+            line.sealing.push(self.vault.session.env.hands.begin(move || {
+                let seal = |piece: Piece| seal_chunk(&account, piece.id, &piece.content, &mut entropy);
+                unknown.into_iter().map(seal).collect()
+            }));
+        }
+        Ok(())
+    }
+
+    /// Takes a piece to be sealed where the vault lacks it; false where it has it.
+    fn wanted(&mut self, line: &mut Line, piece: Piece, unknown: &mut Vec<Piece>) -> Result<bool> {
+        if line.pooled.contains(&piece.id) || self.archive.chunk(&piece.id)?.is_some() {
+            return Ok(false);
+        }
+        line.pooled.insert(piece.id);
+        unknown.push(piece);
+        Ok(true)
+    }
+
+    /// Has a pack put together.
+    fn pack(&self, line: &mut Line, chosen: ChosenChunks) {
+        let (account, ids, mut entropy) = (self.account(), line.ids.clone(), self.entropy());
+        line.packing.push(self.vault.session.env.hands.begin(move || chosen.seal(&account, &ids, &mut entropy)));
+    }
+
+    async fn send_chunks(&mut self, pack: SealedChunkPack, line: &mut Line) -> Result<()> {
         let staged = reserved(pack.id, pack.class, self.vault.session.env.now_ms());
+        let ended = std::mem::take(&mut line.ended);
         self.archive.commit(|c| {
             c.set_pack(&staged)?;
             for entry in &pack.entries {
                 c.set_chunk(&stored(entry))?;
             }
-            Ok(())
+            ended.iter().try_for_each(|file| c.set_file_chunks(file))
         })?;
         for entry in &pack.entries {
-            pooled.remove(&entry.id);
+            line.pooled.remove(&entry.id);
         }
-        uploader.send(&self.vault.session, self.archive, pack.id, pack.class, pack.bytes).await
+        line.since_pin += pack.class.bytes() as u64;
+        line.uploader.send(&self.vault.session, self.archive, pack.id, pack.class, pack.bytes).await
+    }
+
+    fn note_ended(&mut self, line: &mut Line) -> Result<()> {
+        let ended = std::mem::take(&mut line.ended);
+        Ok(self.archive.commit(|c| ended.iter().try_for_each(|file| c.set_file_chunks(file)))?)
     }
 
     /// Signs records that pin what is staged, and the files that are whole by it, until nothing is left.
@@ -239,6 +357,6 @@ impl Flow<'_> {
     }
 }
 
-fn internal(error: crate::pack::PackError) -> Error {
+fn internal(error: PackError) -> Error {
     Error::Internal(error.to_string())
 }

@@ -17,6 +17,7 @@ mod front;
 mod head;
 mod hidden;
 mod media_down;
+mod media_read;
 mod media_up;
 mod packs;
 mod pull;

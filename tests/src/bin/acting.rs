@@ -81,7 +81,7 @@ fn marked(archive: &mut Archive, markers: &str) {
         let mut row = message(n as u64, &format!("before {} behind", five[0]));
         row.set_sender(&client::event::Party { name: Some(five[1].to_owned()), ..Default::default() });
         let content = format!("{0} {0} {1}", five[4], "filling ".repeat(200));
-        let taken = import.file(&mut Cursor::new(content.as_bytes())).expect("a file");
+        let taken = import.file("a file", &mut Cursor::new(content.as_bytes())).expect("a file");
         row.set_attachments(&[Attachment {
             name: Some(format!("{}.txt", five[3])),
             mime: Some("text/plain".to_owned()),

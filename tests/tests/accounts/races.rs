@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use client::archive::Note;
-use client::env::{Clock, Env, SharedEntropy, SystemEntropy};
+use client::env::{Clock, Env, Hands, SharedEntropy, SystemEntropy};
 use client::error::Error;
 use client::vault::{CallError, Vault, Where};
 use proto::v1;
@@ -122,7 +122,7 @@ async fn a_token_is_renewed_before_its_end_and_when_the_roster_has_moved() {
     let world = World::new();
     let (liar, way) = Liar::before(&world).await;
     let clock = Moved(Arc::new(AtomicU64::new(1_700_000_000_000)));
-    let env = Env { clock: Arc::new(clock.clone()), entropy: SharedEntropy::new(SystemEntropy) };
+    let env = Env { clock: Arc::new(clock.clone()), entropy: SharedEntropy::new(SystemEntropy), hands: Hands::Threads };
     let (joined, _) = register_at(Where { env, ..reached_by(way) }, "ana", "laptop").await.unwrap();
     let laptop = Place::new().install(joined);
     let tokens = || liar.state().tokens;

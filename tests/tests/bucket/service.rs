@@ -158,7 +158,7 @@ fn edits(archive: &mut Archive) {
 fn video(archive: &mut Archive) {
     use client::event::{Attachment, Presence, Role};
     let mut import = archive.import().unwrap();
-    let taken = import.file(&mut std::io::Cursor::new(photo_bytes(9, 9, 5 << 20))).unwrap();
+    let taken = import.file("a photo", &mut std::io::Cursor::new(photo_bytes(9, 9, 5 << 20))).unwrap();
     let mut row = message(100, "the film");
     row.set_attachments(&[Attachment {
         name: Some("film.mp4".to_owned()),

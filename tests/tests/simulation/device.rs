@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use client::archive::Archive;
 use client::crypto::opaque::Bounds;
-use client::env::{Env, SharedEntropy};
+use client::env::{Env, Hands, SharedEntropy};
 use client::error::Result;
 use client::sync::{BackupOptions, RestoreOptions};
 use client::vault::{Joined, Vault, Where, Work};
@@ -26,7 +26,7 @@ pub struct Device {
 
 /// How a device reaches the service.
 pub fn at(seed: u64, device: &'static str, trace: &Trace) -> Where {
-    let env = Env { clock: Arc::new(Virtual::new()), entropy: SharedEntropy::new(Stream::of(seed, device)) };
+    let env = Env { clock: Arc::new(Virtual::new()), entropy: SharedEntropy::new(Stream::of(seed, device)), hands: Hands::Own };
     let connector = Arc::new(Wire { device, trace: trace.clone() });
     Where { connector, env, bounds: Bounds::FOR_TESTS }
 }

@@ -83,7 +83,7 @@ fn read_export(archive: &mut Archive, count: i64) -> crate::archive::Imported {
             let mut row = text(&i.to_string(), START + i * 60_000, "Ana", &format!("line {i}"));
             if i % 50 == 0 {
                 let content = format!("content {i}").repeat(20_000);
-                sink.file(&mut content.as_bytes()).unwrap();
+                sink.file("a file", &mut content.as_bytes()).unwrap();
                 row.set_attachments(&[present("a.jpg", content.as_bytes())]);
             }
             sink.row(&chat, row).unwrap();

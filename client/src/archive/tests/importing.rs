@@ -112,7 +112,7 @@ fn attachments_are_stored_once_and_read_from_any_place() {
     let mut sink = archive.import().unwrap();
     let mut taken = Vec::new();
     for content in [&large[..], b"small", b"", &large[..], b"small", &large[..65536], &large[..131072]] {
-        taken.push((sink.file(&mut &content[..]).unwrap(), content));
+        taken.push((sink.file("a file", &mut &content[..]).unwrap(), content));
     }
     let mut row = text("1", START, "Ana", "look");
     row.set_attachments(&[present("a.jpg", &large), present("b.jpg", b"elsewhere")]);

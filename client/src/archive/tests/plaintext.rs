@@ -32,7 +32,7 @@ fn write(dir: &Path) -> crate::archive::Archive {
         let mut sink = archive.import().unwrap();
         sink.chat(&chat, &ChatInfo { title: Some(marker("title", c)), shape: None }).unwrap();
         let content = marker("media", c).repeat(4000);
-        sink.file(&mut content.as_bytes()).unwrap();
+        sink.file("a file", &mut content.as_bytes()).unwrap();
         for i in 0..40 {
             let mut row =
                 text(&format!("{c}/{i}"), START + i, &marker("name", c), &format!("{} ", marker("text", c)).repeat(9));

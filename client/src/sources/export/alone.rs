@@ -28,7 +28,7 @@ impl Files for Alone {
         &self.entry
     }
 
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>> {
         let [entry] = &self.entry;
         if entry.path != path {
             return Err(not_listed(path));

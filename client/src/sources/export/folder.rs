@@ -98,13 +98,25 @@ impl Files for Folder {
         &self.list
     }
 
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>> {
         let bytes = index_of(&self.list, path).map(|i| self.list.get(i).map_or(0, |e| e.bytes))?;
-        let real = self.root.join(path);
-        // It was a plain file when listed; if it became a link since, it may point anywhere.
-        if !fs::symlink_metadata(&real)?.is_file() {
-            return Err(io::Error::other("no longer a regular file"));
-        }
-        Ok(Box::new(Limited { inner: File::open(real)?, left: bytes }))
+        Ok(Box::new(Limited { inner: plain_file(&self.root, path)?, left: bytes }))
     }
+}
+
+/// Opens a file that the folder held when it was listed.
+pub fn open_member(root: &Path, path: &str) -> io::Result<Box<dyn Read + Send>> {
+    if checked_name(path).ok().as_deref() != Some(path) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    Ok(Box::new(plain_file(root, path)?))
+}
+
+fn plain_file(root: &Path, path: &str) -> io::Result<File> {
+    let real = root.join(path);
+    // It was a plain file when listed; if it became a link since, it may point anywhere.
+    if !fs::symlink_metadata(&real)?.is_file() {
+        return Err(io::Error::other("no longer a regular file"));
+    }
+    File::open(real)
 }

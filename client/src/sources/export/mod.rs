@@ -12,7 +12,7 @@ mod zipped;
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use find::find_exports;
 pub use names::{NAME_BYTES_MAX, NAME_PARTS_MAX, checked_name};
@@ -56,6 +56,33 @@ pub fn open_path(path: &Path) -> Result<Opened, ImportError> {
         return Ok(Opened { name, files: Box::new(files), skipped });
     }
     Ok(Opened { files: Box::new(alone::Alone::open(path, &name)?), name, skipped: Vec::new() })
+}
+
+/// Reads single files of exports again, long after they were read as a whole. Remembers the zip opened last: its
+/// directory may be long, and files of one export are read one after another.
+#[derive(Default)]
+pub struct Members {
+    zip: Option<(PathBuf, zipped::Zip)>,
+}
+
+impl Members {
+    /// Opens the file `member` of the export at `path`, whatever it holds by now.
+    pub fn open(&mut self, path: &Path, member: &str) -> io::Result<Box<dyn Read + Send>> {
+        if path.is_dir() {
+            return folder::open_member(path, member);
+        }
+        let mut magic = Vec::new();
+        File::open(path)?.take(4).read_to_end(&mut magic)?;
+        if magic != b"PK\x03\x04" {
+            // A main file that was named stands for the folder around it.
+            return folder::open_member(path.parent().unwrap_or(Path::new(".")), member);
+        }
+        if self.zip.as_ref().is_none_or(|(of, _)| of != path) {
+            let (zip, _) = zipped::Zip::open(path, "the export").map_err(io::Error::other)?;
+            self.zip = Some((path.to_owned(), zip));
+        }
+        self.zip.as_ref().map_or_else(|| Err(not_listed(member)), |(_, zip)| zip.open(member))
+    }
 }
 
 /// Fails once more than `left` bytes have come: what was announced may not be exceeded.

@@ -50,7 +50,7 @@ impl<'a> Taker<'a> {
                 return Ok(None);
             }
         };
-        let outcome = sink.file(&mut content);
+        let outcome = sink.file(path, &mut content);
         match content.failure {
             // Whatever the sink made of it: the cause lies with the export, and with this file alone.
             Some(e) if e.kind() == io::ErrorKind::FileTooLarge => {

@@ -120,7 +120,7 @@ impl Files for Zip {
         &self.list
     }
 
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>> {
         let at = index_of(&self.list, path)?;
         let index = *self.indices.get(at).ok_or_else(|| super::not_listed(path))?;
         let (start, inside, bytes, method, crc) = {

@@ -277,7 +277,7 @@ fn take(files: &dyn Files, path: &str, sink: &mut dyn Sink) -> Result<Result<Fil
         Err(e) => return Ok(Err(e)),
     };
     let mut watched = Watched { inner, failed: None };
-    match sink.file(&mut watched) {
+    match sink.file(path, &mut watched) {
         Ok(taken) => Ok(Ok(taken)),
         Err(e) => watched.failed.map_or(Err(e), |failed| Ok(Err(failed))),
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use clap::ValueEnum as _;
 use client::error::Error;
-use client::import::Report;
+use client::import::{FilesOf, Report};
 use client::sync::BackupOptions;
 use serde_json::{Value, json};
 
@@ -124,7 +124,8 @@ fn import_sources(context: &Context, args: &Backup, writing: &mut Writing) -> Re
                 Problem::new("E_CONFIG", 2, message).hint("`chatkeep formats` lists them, and auto tells by content")
             };
             let format = FormatChoice::from_str(&source.format, false).map_err(unknown)?;
-            let options = imports::options(&How { format, ..args.how.clone() }, args.dry_run)?;
+            let mut options = imports::options(&How { format, ..args.how.clone() }, args.dry_run)?;
+            options.files = FilesOf::LeftThere;
             if !source.path.exists() {
                 report.leave_out(&source.path, "is not there");
                 continue;
@@ -133,7 +134,8 @@ fn import_sources(context: &Context, args: &Backup, writing: &mut Writing) -> Re
             report.add(imports::read(context, &mut writing.archive, paths, options, &work)?);
         }
     } else {
-        let options = imports::options(&args.how, args.dry_run)?;
+        let mut options = imports::options(&args.how, args.dry_run)?;
+        options.files = FilesOf::LeftThere;
         report = imports::read(context, &mut writing.archive, &args.paths, options, &work)?;
     }
     context.progress.end();

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use client::archive::Archive;
 use client::error::Error;
-use client::import::{Glob, ImportOptions, Report, Source, Span, import};
+use client::import::{FilesOf, Glob, ImportOptions, Report, Source, Span, import};
 use client::sources::detect::Format;
 use client::sources::{Answers, DateOrder, ImportError};
 use client::vault::Work;
@@ -66,6 +66,7 @@ pub fn options(how: &How, dry_run: bool) -> Result<ImportOptions> {
         exclude: how.exclude.iter().map(|pattern| Glob::new(pattern)).collect(),
         dry_run,
         reread: how.reread,
+        files: FilesOf::Copied,
     })
 }
 

@@ -42,12 +42,12 @@ impl Files for Memory {
         &self.list
     }
 
-    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send + '_>> {
+    fn open(&self, path: &str) -> io::Result<Box<dyn Read + Send>> {
         if self.broken.as_deref() == Some(path) {
             return Ok(Box::new(Failing));
         }
         let bytes = self.content.get(path).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(Cursor::new(bytes)))
+        Ok(Box::new(Cursor::new(bytes.clone())))
     }
 }
 
@@ -68,7 +68,7 @@ impl Sink for Notes {
         Ok(())
     }
 
-    fn file(&mut self, content: &mut dyn Read) -> Result<FileTaken, ImportError> {
+    fn file(&mut self, _: &str, content: &mut dyn Read) -> Result<FileTaken, ImportError> {
         self.files += 1;
         let mut bytes = Vec::new();
         content.read_to_end(&mut bytes)?;

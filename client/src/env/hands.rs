@@ -1,0 +1,48 @@
+//! Where work that keeps a core busy is done.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::task::JoinHandle;
+
+use crate::error::{Error, Result};
+
+/// Who does work beside the task that asked for it.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum Hands {
+    /// Threads of their own.
+    #[default]
+    Threads,
+    /// The task itself, at once: for a simulation, where the order of everything is given.
+    Own,
+}
+
+impl Hands {
+    /// Begins work, whether or not somebody waits for it yet.
+    pub fn begin<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Job<T> {
+        match self {
+            Self::Threads => Job::Elsewhere(tokio::task::spawn_blocking(work)),
+            Self::Own => Job::Done(Some(work())),
+        }
+    }
+}
+
+/// Work that was begun; waits for its end.
+pub enum Job<T> {
+    Elsewhere(JoinHandle<T>),
+    /// Done, and not yet taken.
+    Done(Option<T>),
+}
+
+impl<T: Unpin> Future for Job<T> {
+    type Output = Result<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let broken = || Error::Internal("work on another thread broke off".to_owned());
+        match &mut *self {
+            Self::Elsewhere(handle) => Pin::new(handle).poll(context).map(|done| done.map_err(|_| broken())),
+            Self::Done(done) => Poll::Ready(done.take().ok_or_else(broken)),
+        }
+    }
+}
