@@ -74,6 +74,16 @@ impl Fields {
         Some(self.value(place).to_vec())
     }
 
+    /// No less than [`encode`](Self::encode) writes.
+    pub fn encoded_bytes_max(&self) -> usize {
+        self.values.len() + 8 * self.places.len()
+    }
+
+    /// Bytes of all values.
+    pub fn bytes(&self) -> usize {
+        self.values.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
     }
@@ -109,7 +119,7 @@ impl Fields {
 
     /// Encodes alone, for values nested in a field.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut w = Writer::new();
+        let mut w = Writer::with_capacity(self.encoded_bytes_max());
         self.encode(&mut w);
         w.finish()
     }

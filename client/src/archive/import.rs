@@ -313,9 +313,10 @@ impl Import<'_> {
         Ok(told)
     }
 
-    /// Learns what a file of an export is, and where it lies.
-    fn leave(&mut self, path: &str, export: PathBuf, content: &mut dyn Read) -> Result<FileTaken> {
-        let (file, told) = media::look(&self.archive.parts, content)?;
+    /// Notes what a file of the export is whose files stay where they are.
+    pub fn left_there(&mut self, path: &str, told: FileTaken) -> Result<()> {
+        let Some(export) = self.left_in.clone() else { return Ok(()) };
+        let file = self.archive.parts.ids.file(&told.hash, told.bytes);
         if !self.pending.contains(&file) && !media::is_known(&self.archive.db, &file)? {
             self.out.files_new += 1;
             self.out.file_bytes_new += told.bytes;
@@ -323,7 +324,7 @@ impl Import<'_> {
             self.files.push(Taken { file, hash: told.hash, bytes: told.bytes, number: None });
         }
         self.outside.push((Outside { export, member: path.to_owned() }, file));
-        Ok(told)
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -438,10 +439,12 @@ impl Sink for Import<'_> {
     }
 
     fn file(&mut self, path: &str, content: &mut dyn Read) -> Result<FileTaken, ImportError> {
-        match self.left_in.clone().filter(|_| !self.archive.trial) {
-            Some(export) => Ok(self.leave(path, export, content)?),
-            None => Ok(self.take(content)?),
+        if self.left_in.is_none() {
+            return Ok(self.take(content)?);
         }
+        let told = media::hash_content(content)?;
+        self.left_there(path, told)?;
+        Ok(told)
     }
 
     fn skip(&mut self, item: &str, reason: &str) {

@@ -12,9 +12,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::{ArchiveError, Result};
 use super::outside;
 use super::parts::{MediaSealer, Parts};
+use crate::crypto::Wiped;
 use crate::ids::FileId;
 use crate::sources::FileTaken;
 
+/// Read at once where a content is only hashed.
+const LOOK_BYTES: usize = 256 << 10;
 /// Bytes of a file in one sealed block.
 const BLOCK_BYTES: usize = 64 << 10;
 /// A sealed block is at most this much longer.
@@ -40,10 +43,23 @@ pub(super) struct Taken {
 
 /// Reads a content to its end and tells what it is, without keeping it.
 pub(super) fn look(parts: &Parts, content: &mut dyn Read) -> Result<(FileId, FileTaken)> {
-    let mut hasher = blake3::Hasher::new();
-    let bytes = io::copy(content, &mut hasher)?;
-    let hash = *hasher.finalize().as_bytes();
-    Ok((parts.ids.file(&hash, bytes), FileTaken { hash, bytes }))
+    let taken = hash_content(content)?;
+    Ok((parts.ids.file(&taken.hash, taken.bytes), taken))
+}
+
+/// Reads a content to its end and hashes it.
+pub fn hash_content(content: &mut dyn Read) -> io::Result<FileTaken> {
+    let mut buffer = Wiped::new(vec![0; LOOK_BYTES]);
+    let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
+    loop {
+        let n = match content.read(&mut buffer) {
+            Ok(0) => return Ok(FileTaken { hash: *hasher.finalize().as_bytes(), bytes }),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        hasher.update(buffer.split_at(n).0);
+        bytes += n as u64;
+    }
 }
 
 impl Store {

@@ -31,8 +31,30 @@ pub trait Rules: Send + Sync {
     fn join(&self, id: EventId, a: &Row, b: &Row, digest: &dyn Fn(&Row) -> [u8; 32]) -> (Row, Option<Row>);
     /// Folds all rows of one target in a source with ids.
     fn fold_target(&self, chat: &Chat, rows: Vec<(EventId, Row)>) -> Option<Message>;
+    /// What counts of the message that all rows of one target are; none where they are none.
+    fn weigh_target(&self, chat: &Chat, rows: Vec<(EventId, Row)>) -> Option<Weight> {
+        Some(Weight::of(&self.fold_target(chat, rows)?))
+    }
     /// Folds a whole chat of a source without ids.
     fn fold_chat(&self, chat: &Chat, rows: Vec<(EventId, Row)>) -> Vec<Message>;
+}
+
+/// What counts of a message before anybody reads it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Weight {
+    pub time: i64,
+    pub text_bytes: u64,
+    pub has_attachments: bool,
+}
+
+impl Weight {
+    pub(super) fn of(message: &Message) -> Self {
+        Self {
+            time: message.time,
+            text_bytes: message.text.as_ref().map_or(0, |text| text.len() as u64),
+            has_attachments: !message.attachments.is_empty(),
+        }
+    }
 }
 
 /// Seals media blocks under the home's archive key (`docs/format.md` §2.2, type 6).

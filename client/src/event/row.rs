@@ -81,7 +81,7 @@ impl Row {
 
     /// Encodes the row without its length prefix.
     pub fn encode(&self) -> Vec<u8> {
-        let mut w = Writer::new();
+        let mut w = Writer::with_capacity(64 + self.native.len() + self.fields.encoded_bytes_max());
         w.uvarint(u64::from(self.kind.0)).svarint(self.time);
         match self.target {
             Target::Own => w.u8(0),

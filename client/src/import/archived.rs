@@ -37,6 +37,12 @@ impl<'a> Archived<'a> {
         Ok(self.import.finish()?)
     }
 
+    /// Takes a file of the export by what it was found to be.
+    pub fn left_there(&mut self, path: &str, taken: FileTaken) -> std::result::Result<(), ImportError> {
+        self.point()?;
+        Ok(self.import.left_there(path, taken)?)
+    }
+
     /// Where everything before is either committed or will be read again.
     fn point(&self) -> std::result::Result<(), ImportError> {
         if self.work.is_cancelled() { Err(ImportError::Sink(Error::Cancelled.to_string())) } else { Ok(()) }

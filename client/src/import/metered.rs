@@ -52,12 +52,12 @@ impl Meter {
 
 /// Files that count what is read of them.
 pub(super) struct Metered<'f> {
-    files: &'f dyn Files,
+    files: &'f (dyn Files + Send + Sync),
     meter: Meter,
 }
 
 impl<'f> Metered<'f> {
-    pub fn new(files: &'f dyn Files, meter: Meter) -> Self {
+    pub fn new(files: &'f (dyn Files + Send + Sync), meter: Meter) -> Self {
         Self { files, meter }
     }
 }
@@ -87,12 +87,12 @@ impl<R: Read> Read for Counted<R> {
 
 /// Files without those that are left out.
 pub(super) struct Kept {
-    files: Box<dyn Files + Send>,
+    files: Box<dyn Files + Send + Sync>,
     list: Vec<FileEntry>,
 }
 
 impl Kept {
-    pub fn new(files: Box<dyn Files + Send>, exclude: &[Glob]) -> Self {
+    pub fn new(files: Box<dyn Files + Send + Sync>, exclude: &[Glob]) -> Self {
         let list = files.list().iter().filter(|f| !any(exclude, &f.path)).cloned().collect();
         Self { files, list }
     }

@@ -4,6 +4,7 @@
 //! a part of it; importing again adds exactly the rest.
 
 mod archived;
+mod beside;
 mod find;
 mod glob;
 mod known;
@@ -24,12 +25,12 @@ use self::find::Candidate;
 use self::known::Mark;
 use self::metered::{Meter, Metered};
 use crate::archive::{Archive, Imported};
-use crate::env::Env;
+use crate::env::{Env, Hands};
 use crate::error::{Error, Result};
 use crate::ids::ChatId;
 use crate::sources::detect::{Format, detect};
 use crate::sources::export::{Opened, open_path};
-use crate::sources::{Answers, ChatReport, ImportError, jsonl, telegram};
+use crate::sources::{Answers, ChatReport, ImportError, Sink, jsonl, telegram};
 use crate::vault::Work;
 
 /// How to import.
@@ -216,11 +217,14 @@ impl Run<'_> {
         if format == Format::WhatsApp {
             return whatsapp::read(archive, files, name, answers, left_in, (self.work, &self.meter));
         }
+        // Copying a file needs the archive; whatever stays where it is can be read beside it.
+        let beside = left_in.is_some() && self.env.hands == Hands::Threads;
         let mut sink = Archived::new(archive.import()?, left_in, self.work, &self.meter);
-        let reports = match format {
-            Format::Telegram => telegram::read(files, answers, &mut sink),
-            _ => jsonl::read(files, answers, &mut sink),
+        let read = |sink: &mut dyn Sink| match format {
+            Format::Telegram => telegram::read(files, answers, sink),
+            _ => jsonl::read(files, answers, sink),
         };
+        let reports = if beside { beside::read_beside(&mut sink, read)? } else { read(&mut sink) };
         let reports = sink.outcome(reports)?;
         let imported = sink.finish()?;
         let chat = |report: ChatReport| {

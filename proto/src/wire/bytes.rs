@@ -133,6 +133,10 @@ impl Writer {
         Self::default()
     }
 
+    pub fn with_capacity(bytes: usize) -> Self {
+        Self(Vec::with_capacity(bytes))
+    }
+
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 
 use super::BYTES_FULL;
 use crate::archive::error::Result;
-use crate::archive::parts::Parts;
+use crate::archive::parts::{Parts, Weight};
 use crate::archive::rows::{RowKey, long_file};
 use crate::crypto::Digest;
 use crate::event::{Chat, Kind, Row, tag};
 use crate::ids::{EventId, FileId};
-use crate::merge::Message;
 use crate::pack::{BLOCK_BYTES_MAX, BlockRow, FrameBuilder};
 
 /// A row that may become part of a stretch.
@@ -173,25 +172,25 @@ pub fn prepare(parts: &Parts, chat: &Chat, rows: &[Gathered], packed: Option<Vec
             }
             folded.push((id, row));
         }
-        if let Some(message) = parts.rules.fold_target(chat, folded) {
-            out.count(&message, target);
+        if let Some(message) = parts.rules.weigh_target(chat, folded) {
+            out.count(message, target);
         }
     }
     Ok(Some(out))
 }
 
 impl Prepared {
-    fn count(&mut self, message: &Message, target: (i64, EventId)) {
+    fn count(&mut self, message: Weight, target: (i64, EventId)) {
         self.messages += 1;
         self.shown =
             Some(self.shown.map_or((message.time, message.time), |(first, last)| {
                 (first.min(message.time), last.max(message.time))
             }));
-        if !message.attachments.is_empty() || self.long.iter().any(|(_, time, id)| (*time, *id) == target) {
+        if message.has_attachments || self.long.iter().any(|(_, time, id)| (*time, *id) == target) {
             self.early.insert(target);
             self.early_messages += 1;
         } else {
-            self.text_bytes += message.text.as_ref().map_or(0, |text| text.len() as u64);
+            self.text_bytes += message.text_bytes;
         }
     }
 }

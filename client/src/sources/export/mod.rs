@@ -33,7 +33,7 @@ pub const RATIO_FLOOR_BYTES: u64 = 10 << 20;
 pub struct Opened {
     /// Name of the file or folder, for people.
     pub name: String,
-    pub files: Box<dyn Files + Send>,
+    pub files: Box<dyn Files + Send + Sync>,
     /// Items that were left out, each with its reason.
     pub skipped: Vec<(String, String)>,
 }
