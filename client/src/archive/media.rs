@@ -49,7 +49,7 @@ pub(super) fn look(parts: &Parts, content: &mut dyn Read) -> Result<(FileId, Fil
 
 /// Reads a content to its end and hashes it.
 pub fn hash_content(content: &mut dyn Read) -> io::Result<FileTaken> {
-    let mut buffer = Wiped::new(vec![0; LOOK_BYTES]);
+    let mut buffer = Wiped::zeros(LOOK_BYTES);
     let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
     loop {
         let n = match content.read(&mut buffer) {

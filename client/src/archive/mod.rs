@@ -155,11 +155,12 @@ impl Archive {
     /// Brings what search needs up to date. Everything can be read and sent before; a search says whether it saw all.
     /// `told` hears how many messages are still to come, and stops it with false.
     pub fn index(&mut self, mut told: impl FnMut(u64) -> bool) -> Result<()> {
+        schema::widen_cache(&self.db, true)?;
         let mut left = self.unindexed()?;
         while told(left) && (self.settle_stretches(INDEX_BATCH)? || self.fill_index(INDEX_BATCH)?) {
             left = left.saturating_sub(INDEX_BATCH as u64 / 2);
         }
-        Ok(())
+        schema::widen_cache(&self.db, false)
     }
 }
 

@@ -14,6 +14,11 @@ pub(super) const SCHEMA: i64 = 3;
 /// How long a writer waits for another one before it reports `Busy`.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
+/// Pages kept in memory.
+const CACHE_KIB: u32 = 16 << 10;
+/// While many messages are indexed: their ids are random, so each goes to another page.
+const CACHE_WIDE_KIB: u32 = 64 << 10;
+
 /// The write-ahead log is cut back to this after a checkpoint.
 const WAL_BYTES_MAX: u32 = 64 << 20;
 
@@ -55,7 +60,7 @@ pub(super) fn connect(path: &Path, key: &[u8; 32], access: Access) -> Result<Con
         return Err(ArchiveError::Database("no write-ahead log".into()));
     }
     db.execute_batch(&format!(
-        "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA secure_delete = FAST; \
+        "PRAGMA synchronous = FULL; PRAGMA cache_size = -{CACHE_KIB}; PRAGMA secure_delete = FAST; \
          PRAGMA trusted_schema = OFF; PRAGMA journal_size_limit = {WAL_BYTES_MAX}"
     ))?;
     match access {
@@ -67,6 +72,12 @@ pub(super) fn connect(path: &Path, key: &[u8; 32], access: Access) -> Result<Con
         }
     }
     Ok(db)
+}
+
+/// Keeps more pages in memory, or as many as always.
+pub(super) fn widen_cache(db: &Connection, wide: bool) -> Result<()> {
+    let kib = if wide { CACHE_WIDE_KIB } else { CACHE_KIB };
+    Ok(db.execute_batch(&format!("PRAGMA cache_size = -{kib}"))?)
 }
 
 fn create(db: &Connection) -> Result<()> {

@@ -6,6 +6,8 @@ use std::cell::RefCell;
 use proto::wire::bytes::Malformed;
 use zstd::zstd_safe;
 
+use crate::crypto::Wiped;
+
 /// How a chunk's content is written before it is sealed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Coding {
@@ -38,11 +40,11 @@ impl Coding {
         (Self::AsIs, Cow::Borrowed(content))
     }
 
-    pub(super) fn undo(self, coded: &[u8], bytes_max: usize) -> Result<Cow<'_, [u8]>, Malformed> {
+    pub(super) fn undo(self, coded: Wiped, bytes_max: usize) -> Result<Wiped, Malformed> {
         match self {
             Self::AsIs if coded.len() > bytes_max => Err(Malformed::TooLong),
-            Self::AsIs => Ok(Cow::Borrowed(coded)),
-            Self::Zstd => unpack_frame(coded, bytes_max).map(Cow::Owned),
+            Self::AsIs => Ok(coded),
+            Self::Zstd => unpack_frame(&coded, bytes_max).map(Wiped::new),
         }
     }
 }
@@ -108,9 +110,9 @@ mod tests {
         fn both_ways_come_back(content in prop::collection::vec(any::<u8>(), 0..3000), times in 1usize..40) {
             let content = content.repeat(times);
             let (coding, coded) = Coding::choose(&content);
-            prop_assert_eq!(&*coding.undo(&coded, content.len()).unwrap(), &content[..]);
+            prop_assert_eq!(&*coding.undo(Wiped::copy_of(&coded), content.len()).unwrap(), &content[..]);
             if !content.is_empty() {
-                prop_assert!(coding.undo(&coded, content.len() - 1).is_err());
+                prop_assert!(coding.undo(Wiped::copy_of(&coded), content.len() - 1).is_err());
             }
         }
 

@@ -25,7 +25,7 @@ impl<R: Read> Chunks<R> {
     pub fn new(source: R, bytes: u64, cutter: Arc<Cutter>) -> Self {
         // One byte more, so that the end of a short file is seen without a longer buffer.
         let room = usize::try_from(bytes.saturating_add(1)).map_or(BUFFER_BYTES, |b| b.min(BUFFER_BYTES));
-        let buffer = Wiped::new(vec![0; room]);
+        let buffer = Wiped::zeros(room);
         Self { source, cutter, buffer, start: 0, end: 0, source_ended: false, long: false }
     }
 
@@ -51,7 +51,7 @@ impl<R: Read> Chunks<R> {
         }
         let length = self.cutter.cut(ahead);
         self.start += length;
-        Ok(Some(Wiped::new(self.buffer[self.start - length..self.start].to_vec())))
+        Ok(Some(Wiped::copy_of(&self.buffer[self.start - length..self.start])))
     }
 
     /// Reads until more than one chunk's worth lies ahead, or the file ends.
@@ -80,7 +80,7 @@ impl<R: Read> Chunks<R> {
 
     /// Moves to a longer buffer; the old one is wiped.
     fn grow(&mut self, length: usize) {
-        let mut longer = Wiped::new(vec![0; length]);
+        let mut longer = Wiped::zeros(length);
         longer[..self.end].copy_from_slice(&self.buffer[..self.end]);
         self.buffer = longer;
     }

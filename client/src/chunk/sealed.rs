@@ -34,7 +34,7 @@ pub fn open_chunk(
         return Err(Damaged);
     }
     let coded = key.open(account, id, sealed)?;
-    let content = Wiped::new(coding.undo(&coded, CHUNK_BYTES_MAX)?.into_owned());
+    let content = coding.undo(coded, CHUNK_BYTES_MAX)?;
     if ids.chunk(&content) == *id { Ok(content) } else { Err(Damaged) }
 }
 

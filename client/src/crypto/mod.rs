@@ -10,6 +10,7 @@ mod digest;
 mod entropy;
 mod epoch;
 mod keyring;
+pub(crate) mod large;
 mod lifetime;
 mod object_keys;
 pub mod opaque;

@@ -5,7 +5,7 @@
 //! gets two keys for two contents. The commitment beside it is compared before the cipher runs, because
 //! ChaCha20-Poly1305 alone lets one ciphertext open under several keys.
 
-use chacha20poly1305::{AeadInOut, ChaCha20Poly1305, Key, KeyInit, Nonce, Tag};
+use aws_lc_rs::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, Nonce, UnboundKey};
 use proto::wire::bytes::Reader;
 use proto::wire::context::PREFIX;
 use subtle::ConstantTimeEq;
@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::derive::{derive, keyed, keyed_long, purpose};
 use super::entropy::{Entropy, draw};
+use super::large;
 use super::place::Place;
 use super::secret::Secret;
 use super::wiped::Wiped;
@@ -54,15 +55,15 @@ pub(super) fn seal_hashed(
     let seed = keyed(&seed_key, &[&fresh, hash, &ad]);
     let Once { key, commitment } = Once::expand(key, &seed, &ad);
 
-    let mut out = Vec::with_capacity(content.len() + SEAL_BYTES);
+    let mut out = large::take(content.len() + SEAL_BYTES);
     out.extend_from_slice(&seed);
     out.extend_from_slice(&commitment);
     out.extend_from_slice(content);
     let (_, text) = out.split_at_mut(64);
     let tag = cipher(&key)
-        .encrypt_inout_detached(&Nonce::default(), &[], text.into())
+        .seal_in_place_separate_tag(nonce(), Aad::empty(), text)
         .expect("a piece is far shorter than the cipher's 256 GiB");
-    out.extend_from_slice(&tag);
+    out.extend_from_slice(tag.as_ref());
     out
 }
 
@@ -71,18 +72,16 @@ pub(super) fn open(key: &Secret, account: &AccountId, place: &Place<'_>, sealed:
     let mut r = Reader::new(sealed);
     let seed: [u8; 32] = r.array().map_err(|_| Refused)?;
     let stated: [u8; 32] = r.array().map_err(|_| Refused)?;
-    let length = r.remaining().checked_sub(TAG_BYTES).ok_or(Refused)?;
-    let text = r.take(length).map_err(|_| Refused)?;
-    let tag: [u8; TAG_BYTES] = r.array().map_err(|_| Refused)?;
+    let text = r.rest();
+    let length = text.len().checked_sub(TAG_BYTES).ok_or(Refused)?;
 
     let Once { key, commitment } = Once::expand(key, &seed, &ad);
     if !bool::from(commitment.ct_eq(&stated)) {
         return Err(Refused);
     }
-    let mut content = Wiped::new(text.to_vec());
-    cipher(&key)
-        .decrypt_inout_detached(&Nonce::default(), &[], content.as_mut_slice().into(), &Tag::from(tag))
-        .map_err(|_| Refused)?;
+    let mut content = Wiped::copy_of(text);
+    cipher(&key).open_in_place(nonce(), Aad::empty(), content.as_mut_slice()).map_err(|_| Refused)?;
+    content.truncate(length);
     Ok(content)
 }
 
@@ -103,8 +102,14 @@ impl Once {
     }
 }
 
-fn cipher(key: &Secret) -> ChaCha20Poly1305 {
-    ChaCha20Poly1305::new(<&Key>::from(key.bytes()))
+/// The cipher under a key; the library wipes its copy when it lets go of it.
+fn cipher(key: &Secret) -> LessSafeKey {
+    LessSafeKey::new(UnboundKey::new(&CHACHA20_POLY1305, key.bytes()).expect("a key is as long as the cipher's"))
+}
+
+/// No key is used twice, so the nonce says nothing.
+fn nonce() -> Nonce {
+    Nonce::assume_unique_for_key([0; 12])
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::hint::black_box;
 use std::ops::{Deref, DerefMut};
 
+use super::large;
+
 /// Bytes that are overwritten when they are dropped.
 ///
 /// For content, which comes by the gigabyte: it is overwritten in one sweep, where the wiping of keys writes byte by byte
@@ -12,6 +14,19 @@ pub struct Wiped(Vec<u8>);
 
 impl Wiped {
     pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// So many zeros.
+    pub fn zeros(length: usize) -> Self {
+        let mut bytes = large::take(length);
+        bytes.resize(length, 0);
+        Self(bytes)
+    }
+
+    pub fn copy_of(content: &[u8]) -> Self {
+        let mut bytes = large::take(content.len());
+        bytes.extend_from_slice(content);
         Self(bytes)
     }
 }
@@ -35,5 +50,6 @@ impl Drop for Wiped {
         self.0.fill(0);
         // To the compiler somebody may still look, so the zeros have to be there.
         black_box(&self.0);
+        large::give(std::mem::take(&mut self.0));
     }
 }

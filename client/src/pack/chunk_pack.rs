@@ -6,6 +6,7 @@ use proto::wire::ladder::Class;
 use super::{ChunkEntry, Damaged, PackError};
 use crate::chunk::{SealedChunk, open_chunk};
 use crate::crypto::Wiped;
+use crate::crypto::large;
 use crate::crypto::{ChunkIdKey, Entropy, draw};
 use crate::ids::{AccountId, PackId};
 
@@ -23,15 +24,15 @@ pub struct ChosenChunks {
     class: Class,
 }
 
-/// Gathers chunks and chooses those that go into a pack together. Holds at most 20 MiB of chunks.
+/// Gathers chunks and chooses those that go into a pack together. Holds at most 16 MiB of chunks.
 #[derive(Default)]
 pub struct ChunkPacker {
     pool: Vec<SealedChunk>,
     pool_bytes: usize,
 }
 
-/// With two packs' worth to choose from, one is filled well.
-const POOL_BYTES: usize = 2 * (8 << 20);
+/// With half as much again to choose from, a pack is filled well.
+const POOL_BYTES: usize = 12 << 20;
 /// What remains at the end goes out as at most so many packs.
 const TAIL_PACKS_MAX: usize = 4;
 
@@ -115,13 +116,14 @@ impl ChosenChunks {
         let Self { mut chunks, class } = self;
         shuffle(&mut chunks, entropy);
         let id = PackId(draw(entropy));
-        let mut bytes = Vec::with_capacity(class.bytes());
+        let mut bytes = large::take(class.bytes());
         let mut entries: Vec<ChunkEntry> = Vec::with_capacity(chunks.len());
         for chunk in chunks {
             let offset = u32::try_from(bytes.len()).map_err(|_| PackError::TooLong)?;
             let sealed_len = u32::try_from(chunk.bytes.len()).map_err(|_| PackError::TooLong)?;
-            bytes.extend_from_slice(&chunk.bytes);
-            let SealedChunk { id: chunk_id, key, coding, bytes: _ } = chunk;
+            let SealedChunk { id: chunk_id, key, coding, bytes: sealed } = chunk;
+            bytes.extend_from_slice(&sealed);
+            large::give(sealed);
             entries.push(ChunkEntry { id: chunk_id, pack: id, offset, sealed_len, key, coding });
         }
         let padding = class.bytes().checked_sub(bytes.len()).ok_or(PackError::TooLong)?;

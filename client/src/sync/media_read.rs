@@ -11,7 +11,7 @@ use crate::ids::{ChunkId, FileId};
 use crate::sources::export::Members;
 
 /// Content that is read at one go.
-const GO_BYTES: usize = 2 << 20;
+const GO_BYTES: usize = 1 << 20;
 /// Things that come of one go; most files are far smaller than a go.
 const GO_ITEMS: usize = 256;
 

@@ -32,8 +32,8 @@ const FILES_AT_ONCE: usize = 256;
 /// Packs sent before a record pins them; the record also names packs whose chunks are used again.
 const PIN_PACKS: usize = 200;
 /// Goes of reading whose chunks are being sealed, and packs being put together: each holds some megabytes.
-const SEALING_MAX: usize = 2;
-const PACKING_MAX: usize = 2;
+const SEALING_MAX: usize = 1;
+const PACKING_MAX: usize = 1;
 
 type Packing = Job<std::result::Result<SealedChunkPack, PackError>>;
 

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 
 use super::retry::{pause, with_retry};
 use crate::archive::{Archive, PackState, StagedPack};
+use crate::crypto::large::Lent;
 use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::ids::PackId;
@@ -14,7 +15,7 @@ use crate::remote::OrError;
 use crate::vault::{Session, Work};
 
 /// Packs in flight: each is up to 8 MiB of memory.
-const IN_FLIGHT_MAX: usize = 4;
+const IN_FLIGHT_MAX: usize = 2;
 
 /// Sends packs in the background.
 pub(super) struct Uploader {
@@ -46,7 +47,7 @@ impl Uploader {
         let (server, account) = (session.identity.server.clone(), session.identity.shown());
         self.sent_bytes += bytes.len() as u64;
         pause(&self.work, self.work.pace(bytes.len() as u64)).await?;
-        let bytes = Bytes::from(bytes);
+        let bytes = Bytes::from_owner(Lent(bytes));
         self.sending.spawn(async move {
             with_retry(&env, &work, || async {
                 remote.put_pack(&token, id, class.number(), bytes.clone()).await.or_error(&server, &account)
