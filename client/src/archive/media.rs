@@ -67,6 +67,11 @@ impl Store {
         Self { dir: dir.to_path_buf(), sealer }
     }
 
+    /// Another handle of the same store.
+    pub fn again(&self) -> Self {
+        Self { dir: self.dir.clone(), sealer: self.sealer.clone() }
+    }
+
     /// Makes the folders, and settles what a killed writer left behind.
     pub fn prepare(&self, db: &Connection) -> Result<()> {
         for dir in [self.dir.clone(), self.dir.join("new")] {
@@ -189,6 +194,14 @@ impl Store {
 
     pub fn remove(&self, number: i64) -> Result<()> {
         match fs::remove_file(self.path(number)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes a file that was stored and not named.
+    pub fn remove_new(&self, number: i64) -> Result<()> {
+        match fs::remove_file(self.new_path(number)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e.into()),
             _ => Ok(()),
         }

@@ -24,6 +24,7 @@ mod rows;
 mod rules;
 mod schema;
 mod search;
+mod storing;
 mod stream;
 mod stretch;
 mod tail;
@@ -46,6 +47,7 @@ pub use read::{Anchor, ChatSummary, Counts, FrontChat, Position, Shown};
 pub use rows::{RowKey, StoredRow};
 pub use rules::MergeRules;
 pub use search::{Filters, Has, Hit, Hits};
+pub use storing::{MediaWriter, StoredFile};
 pub use stream::ExportMessages;
 pub use tail::{BulkRun, Unsynced, Waiting};
 

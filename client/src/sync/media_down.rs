@@ -3,27 +3,30 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fs::File;
 use std::io::{self, Read, Seek as _, Write as _};
+use std::sync::Arc;
 
 use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 
 use super::apply::entry;
 use super::flow::broken;
 use super::packs::{Packs, Part};
 use super::restore::Missing;
-use crate::archive::{Archive, ArchiveError, Chunk, FileChunks};
+use crate::archive::{Archive, ArchiveError, Chunk, FileChunks, StoredFile};
 use crate::chunk::expand_list;
-use crate::crypto::ChunkIdKey;
-use crate::crypto::Wiped;
+use crate::crypto::{ChunkIdKey, Wiped, large};
+use crate::env::{Hands, Job};
 use crate::error::{Error, Result};
 use crate::ids::{AccountId, ChunkId, FileId, PackId};
 use crate::pack::{ChunkEntry, open_packed_chunk};
 use crate::vault::{Phase, Progress, Work};
 
-const AHEAD: usize = 4;
+/// Packs asked for ahead: each is up to 8 MiB of memory.
+const AHEAD: usize = 2;
 /// Files looked at in one round, newest first.
 const FILES_AT_ONCE: usize = 2_000;
 /// Sealed chunks kept in memory while the rest of their files is fetched; above it files are fetched one by one.
-const SPOOL_BYTES_MAX: u64 = 48 << 20;
+const SPOOL_BYTES_MAX: u64 = 16 << 20;
 
 /// What came of fetching attachments.
 #[derive(Default)]
@@ -50,10 +53,12 @@ struct Wanted {
 pub(super) async fn fetch_media(
     source: &dyn Packs,
     account: &AccountId,
-    ids: &ChunkIdKey,
+    ids: ChunkIdKey,
+    hands: Hands,
     archive: &mut Archive,
     work: &Work,
 ) -> Result<Fetched> {
+    let ids = Arc::new(ids);
     let mut out = Fetched::default();
     let mut given_up: BTreeSet<FileId> = BTreeSet::new();
     let total = archive.counts()?.attachments_absent;
@@ -63,7 +68,8 @@ pub(super) async fn fetch_media(
         if files.is_empty() {
             return Ok(out);
         }
-        let mut round = Round { source, account, ids, archive, work, out: &mut out, lost: &mut given_up, total };
+        let ids = ids.clone();
+        let mut round = Round { source, account, ids, hands, archive, work, out: &mut out, lost: &mut given_up, total };
         round.fetch(files).await?;
     }
 }
@@ -71,7 +77,8 @@ pub(super) async fn fetch_media(
 struct Round<'a> {
     source: &'a dyn Packs,
     account: &'a AccountId,
-    ids: &'a ChunkIdKey,
+    ids: Arc<ChunkIdKey>,
+    hands: Hands,
     archive: &'a mut Archive,
     work: &'a Work,
     out: &'a mut Fetched,
@@ -129,74 +136,80 @@ impl Round<'_> {
         }
     }
 
-    /// Fetches each pack once and puts files together as soon as their last chunk is there.
+    /// Fetches each pack once and puts files together as soon as their last chunk is there. Other hands open chunks and
+    /// store files; what they made of a pack becomes durable together.
     async fn fetch_together(&mut self, files: Vec<Wanted>) -> Result<()> {
-        let mut needed: BTreeMap<PackId, BTreeSet<ChunkId>> = BTreeMap::new();
+        let (order, mut together) = self.plan(files)?;
+        let mut number = self.archive.next_file_number()?;
+        let mut opening: FuturesUnordered<Job<Vec<(ChunkId, Opened<Wiped>)>>> = FuturesUnordered::new();
+        let mut storing: FuturesUnordered<Job<Vec<Stored>>> = FuturesUnordered::new();
+        let source = self.source;
+        let mut coming = futures::stream::iter(order)
+            .map(|id| async move { (id, source.read(id, Part::Whole).await) })
+            .buffered(AHEAD);
+        let mut ended = false;
+        loop {
+            self.work.check()?;
+            tokio::select! {
+                biased;
+                Some(stored) = storing.next() => self.keep(stored?)?,
+                Some(opened) = opening.next(), if storing.is_empty() => {
+                    let ready = together.take(opened?);
+                    let mut files = Vec::with_capacity(ready.len());
+                    for (wanted, parts) in ready {
+                        match parts {
+                            Ok(parts) => files.push((wanted.file, number, parts)),
+                            Err(why) => self.lose(wanted.file, why)?,
+                        }
+                        number += 1;
+                    }
+                    let store = self.archive.media_writer();
+                    storing.push(self.hands.begin(move || {
+                        let stored = files.into_iter().map(|(file, number, parts)| {
+                            let mut content = Parts { parts: parts.into(), at: 0 };
+                            Stored { file, taken: store.write(number, &mut content) }
+                        });
+                        stored.collect()
+                    }));
+                }
+                got = coming.next(), if !ended && opening.is_empty() => match got {
+                    None => ended = true,
+                    Some((pack, got)) => {
+                        let got = got.map_or_else(|no| no.reason().map(Err), |bytes| Ok(Ok(bytes)))?;
+                        let mut entries = Vec::new();
+                        for id in together.needed.remove(&pack).unwrap_or_default() {
+                            let chunk = self.archive.chunk(&id)?.ok_or_else(|| broken("a chunk lost its place"))?;
+                            entries.push(entry(&chunk)?);
+                        }
+                        let (account, ids) = (*self.account, self.ids.clone());
+                        opening.push(self.hands.begin(move || open_all(&account, &ids, &entries, got)));
+                    }
+                },
+                else => return Ok(()),
+            }
+        }
+    }
+
+    /// Which packs to fetch, newest files first, and what of them is for whom.
+    fn plan(&mut self, files: Vec<Wanted>) -> Result<(Vec<PackId>, Together)> {
+        let mut together = Together::default();
         let mut order: Vec<PackId> = Vec::new();
-        let mut users: HashMap<ChunkId, usize> = HashMap::new();
-        let mut waiting: Vec<Wanted> = Vec::new();
         for wanted in files {
-            let places = self.places(&wanted)?;
-            let Some(places) = places else {
+            let Some(places) = self.places(&wanted)? else {
                 self.lose(wanted.file, NO_PLACE)?;
                 continue;
             };
             for chunk in places {
-                *users.entry(chunk.id).or_default() += 1;
-                let of_pack = needed.entry(chunk.pack).or_default();
+                *together.users.entry(chunk.id).or_default() += 1;
+                let of_pack = together.needed.entry(chunk.pack).or_default();
                 if of_pack.is_empty() {
                     order.push(chunk.pack);
                 }
                 of_pack.insert(chunk.id);
             }
-            waiting.push(wanted);
+            together.waiting.push(wanted);
         }
-        let mut here: HashMap<ChunkId, Opened<Wiped>> = HashMap::new();
-        let source = self.source;
-        let mut coming = futures::stream::iter(order)
-            .map(|id| async move { (id, source.read(id, Part::Whole).await) })
-            .buffered(AHEAD);
-        while let Some((pack, got)) = coming.next().await {
-            self.work.check()?;
-            let got = match got {
-                Ok(bytes) => Ok(bytes),
-                Err(no) => Err(no.reason()?),
-            };
-            for id in needed.remove(&pack).unwrap_or_default() {
-                let opened = match &got {
-                    Ok(bytes) => self.open(&id, bytes)?,
-                    Err(why) => Err(*why),
-                };
-                here.insert(id, opened);
-            }
-            let (ready, rest) =
-                waiting.into_iter().partition(|w: &Wanted| w.chunks.iter().all(|c| here.contains_key(c)));
-            waiting = rest;
-            let ready: Vec<Wanted> = ready;
-            for wanted in ready {
-                self.put_together(&wanted, &here)?;
-                for chunk in &wanted.chunks {
-                    let left = users.entry(*chunk).or_default();
-                    *left = left.saturating_sub(1);
-                    if *left == 0 {
-                        here.remove(chunk);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn put_together(&mut self, wanted: &Wanted, here: &HashMap<ChunkId, Opened<Wiped>>) -> Result<()> {
-        let mut parts = Vec::with_capacity(wanted.chunks.len());
-        for chunk in &wanted.chunks {
-            match here.get(chunk) {
-                Some(Ok(content)) => parts.push(&content[..]),
-                Some(Err(why)) => return self.lose(wanted.file, why),
-                None => return Err(broken("a chunk was let go too early")),
-            }
-        }
-        self.keep(wanted, Parts { parts: parts.into(), at: 0 })
+        Ok((order, together))
     }
 
     /// Fetches a long file chunk by chunk. Until it is whole its chunks lie on the disk as the vault seals them.
@@ -216,8 +229,8 @@ impl Round<'_> {
         }
         sealed_chunks.rewind().map_err(failed)?;
         let content =
-            Opening { account: *self.account, ids: self.ids, sealed_chunks, entries, part: Wiped::default(), at: 0 };
-        self.keep(&wanted, content)
+            Opening { account: *self.account, ids: self.ids.clone(), sealed_chunks, entries, part: Wiped::default(), at: 0 };
+        self.store(wanted.file, content)
     }
 
     async fn sealed(&mut self, chunk: &Chunk) -> Result<Opened<Vec<u8>>> {
@@ -235,32 +248,33 @@ impl Round<'_> {
             Ok(sealed) => sealed,
             Err(why) => return Ok(Err(why)),
         };
-        Ok(open_packed_chunk(self.account, self.ids, &entry(&chunk)?, &sealed).map_err(|_| "damaged"))
+        Ok(open_packed_chunk(self.account, &self.ids, &entry(&chunk)?, &sealed).map_err(|_| "damaged"))
     }
 
-    fn open(&self, id: &ChunkId, pack: &[u8]) -> Result<Opened<Wiped>> {
-        let Some(chunk) = self.archive.chunk(id)? else { return Ok(Err(NO_PLACE)) };
-        let entry = entry(&chunk)?;
-        let range = entry.offset as usize..(entry.offset as usize).saturating_add(entry.sealed_len as usize);
-        let Some(sealed) = pack.get(range) else { return Ok(Err("truncated")) };
-        Ok(open_packed_chunk(self.account, self.ids, &entry, sealed).map_err(|_| "damaged"))
+    /// Stores a file that is read piece by piece.
+    fn store(&mut self, file: FileId, mut content: impl Read) -> Result<()> {
+        let number = self.archive.next_file_number()?;
+        let taken = self.archive.media_writer().write(number, &mut content);
+        self.keep(vec![Stored { file, taken }])
     }
 
-    /// Stores a file, and holds what was stored to its name.
-    fn keep(&mut self, wanted: &Wanted, mut content: impl Read) -> Result<()> {
-        let (file, taken) = match self.archive.add_file(&mut content) {
-            Ok(stored) => stored,
-            Err(ArchiveError::Io(e)) if e.kind() == io::ErrorKind::InvalidData => {
-                return self.lose(wanted.file, "damaged");
+    /// Makes stored files durable, those that are what their names say.
+    fn keep(&mut self, stored: Vec<Stored>) -> Result<()> {
+        let mut right = Vec::with_capacity(stored.len());
+        for Stored { file, taken } in stored {
+            match taken {
+                Ok(taken) if taken.file() == file => right.push(taken),
+                Ok(wrong) => {
+                    self.archive.discard(wrong)?;
+                    self.lose(file, "damaged")?;
+                }
+                Err(ArchiveError::Io(e)) if e.kind() == io::ErrorKind::InvalidData => self.lose(file, "damaged")?,
+                Err(error) => return Err(error.into()),
             }
-            Err(error) => return Err(error.into()),
-        };
-        if file != wanted.file {
-            return self.lose(wanted.file, "damaged");
         }
-        self.archive.commit(|c| c.set_in_vault(&file, true))?;
-        self.out.files += 1;
-        self.out.bytes += taken.bytes;
+        self.out.files += right.len() as u64;
+        self.out.bytes += right.iter().map(StoredFile::bytes).sum::<u64>();
+        self.archive.keep_files(right)?;
         self.work.tell(Progress {
             phase: Phase::Download,
             done_bytes: self.out.bytes,
@@ -297,22 +311,85 @@ impl Round<'_> {
     }
 }
 
+/// A file as it was stored, not yet durable, or why it was not.
+struct Stored {
+    file: FileId,
+    taken: crate::archive::Result<StoredFile>,
+}
+
+/// A file's chunks, in order.
+type FileParts = Vec<Arc<Wiped>>;
+
+/// Files that are fetched together: most share packs.
+#[derive(Default)]
+struct Together {
+    /// Chunks to open, by the pack they lie in.
+    needed: BTreeMap<PackId, BTreeSet<ChunkId>>,
+    /// How many files still need a chunk.
+    users: HashMap<ChunkId, usize>,
+    waiting: Vec<Wanted>,
+    here: HashMap<ChunkId, Opened<Arc<Wiped>>>,
+}
+
+impl Together {
+    /// Takes opened chunks; gives the files that have all of theirs now, or why one cannot be had.
+    fn take(&mut self, opened: Vec<(ChunkId, Opened<Wiped>)>) -> Vec<(Wanted, Opened<FileParts>)> {
+        self.here.extend(opened.into_iter().map(|(id, content)| (id, content.map(Arc::new))));
+        let here = &self.here;
+        let (ready, rest): (Vec<Wanted>, Vec<Wanted>) =
+            std::mem::take(&mut self.waiting).into_iter().partition(|w| w.chunks.iter().all(|c| here.contains_key(c)));
+        self.waiting = rest;
+        let mut out = Vec::with_capacity(ready.len());
+        for wanted in ready {
+            let parts = wanted.chunks.iter().filter_map(|chunk| self.here.get(chunk).cloned()).collect();
+            for chunk in &wanted.chunks {
+                let left = self.users.entry(*chunk).or_default();
+                *left = left.saturating_sub(1);
+                if *left == 0 {
+                    self.here.remove(chunk);
+                }
+            }
+            out.push((wanted, parts));
+        }
+        out
+    }
+}
+
+/// Opens chunks of one pack.
+fn open_all(
+    account: &AccountId,
+    ids: &ChunkIdKey,
+    entries: &[ChunkEntry],
+    pack: Opened<Vec<u8>>,
+) -> Vec<(ChunkId, Opened<Wiped>)> {
+    let open = |entry: &ChunkEntry| {
+        let bytes = pack.as_ref().map_err(|why| *why)?;
+        let start = entry.offset as usize;
+        let sealed = bytes.get(start..start.saturating_add(entry.sealed_len as usize)).ok_or("truncated")?;
+        open_packed_chunk(account, ids, entry, sealed).map_err(|_| "damaged")
+    };
+    let opened = entries.iter().map(|entry| (entry.id, open(entry))).collect();
+    if let Ok(bytes) = pack {
+        large::give(bytes);
+    }
+    opened
+}
+
 /// Pieces of memory, read one after another.
-struct Parts<'a> {
-    parts: VecDeque<&'a [u8]>,
+struct Parts {
+    parts: VecDeque<Arc<Wiped>>,
     at: usize,
 }
 
-impl Read for Parts<'_> {
+impl Read for Parts {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while let Some(part) = self.parts.front() {
-            let rest = part.get(self.at..).unwrap_or_default();
+            let mut rest = part.get(self.at..).unwrap_or_default();
             if rest.is_empty() {
                 self.parts.pop_front();
                 self.at = 0;
                 continue;
             }
-            let mut rest = rest;
             let n = rest.read(out)?;
             self.at += n;
             return Ok(n);
@@ -322,22 +399,22 @@ impl Read for Parts<'_> {
 }
 
 /// Sealed chunks one after another in a file, opened as they are read.
-struct Opening<'a> {
+struct Opening {
     account: AccountId,
-    ids: &'a ChunkIdKey,
+    ids: Arc<ChunkIdKey>,
     sealed_chunks: File,
     entries: VecDeque<ChunkEntry>,
     part: Wiped,
     at: usize,
 }
 
-impl Read for Opening<'_> {
+impl Read for Opening {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while self.at == self.part.len() {
             let Some(entry) = self.entries.pop_front() else { return Ok(0) };
             let mut sealed = vec![0; entry.sealed_len as usize];
             self.sealed_chunks.read_exact(&mut sealed)?;
-            self.part = open_packed_chunk(&self.account, self.ids, &entry, &sealed)
+            self.part = open_packed_chunk(&self.account, &self.ids, &entry, &sealed)
                 .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a chunk does not verify"))?;
             self.at = 0;
         }

@@ -89,7 +89,8 @@ impl Vault {
             let chunk_key = flow.vault.ring.lifetime().chunk_id_key();
             let account = flow.account();
             let source = ServicePacks { session: &flow.vault.session, work };
-            let fetched = fetch_media(&source, &account, &chunk_key, flow.archive, work).await?;
+            let hands = flow.vault.session.env.hands;
+            let fetched = fetch_media(&source, &account, chunk_key, hands, flow.archive, work).await?;
             // Long texts came as files.
             flow.archive.settle()?;
             out.attachments_new = fetched.files;

@@ -20,7 +20,7 @@ use super::take_in::take_in;
 use super::through_head::{list_runs, take_front};
 use crate::archive::Archive;
 use crate::crypto::{Keyring, RecoveryKey};
-use crate::env::Env;
+use crate::env::{Env, Hands};
 use crate::error::{Error, Result};
 use crate::home::{Home, KeyStore};
 use crate::ids::{AccountId, EventId};
@@ -86,6 +86,7 @@ impl Kept {
         work: &Work,
     ) -> Result<(Self, FromBucket)> {
         let folder = Folder::at(bucket);
+        let hands = env.hands;
         let found = InBucket::open(&folder, key)?;
         let kept = match Self::open(home, keys, env.clone()) {
             Err(Error::NotSetUp) => Self::of(&found, home, keys, env)?,
@@ -107,6 +108,7 @@ impl Kept {
             account: &found.account,
             keyring: &found.open.keyring,
             archive: &mut archive,
+            hands,
             work,
             lost: Vec::new(),
             differs: false,
@@ -150,6 +152,7 @@ struct Filling<'a> {
     account: &'a AccountId,
     keyring: &'a Keyring,
     archive: &'a mut Archive,
+    hands: Hands,
     work: &'a Work,
     lost: Vec<Lost>,
     differs: bool,
@@ -200,7 +203,7 @@ impl Filling<'_> {
     /// Fetches every attachment of the messages. Answers those that are not to be had.
     async fn take_media(&mut self) -> Result<Vec<Missing>> {
         let chunk_key = self.keyring.lifetime().chunk_id_key();
-        let fetched = fetch_media(&self.source, self.account, &chunk_key, self.archive, self.work).await?;
+        let fetched = fetch_media(&self.source, self.account, chunk_key, self.hands, self.archive, self.work).await?;
         // Long texts came as files.
         self.archive.settle()?;
         self.archive.index(|_| !self.work.is_cancelled())?;
