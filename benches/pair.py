@@ -75,31 +75,31 @@ class Pair:
     def variables(self, home):
         return self.env | {"CHATKEEP_HOME": str(self.place / home)}
 
-    def started(self, home, *command, before=()):
+    def started(self, home, *command):
         """A command under way, its output in files named after the home."""
         with open(self.place / f"{home}.log", "wb") as log, open(self.place / f"{home}.err", "wb") as err:
-            return subprocess.Popen([str(part) for part in (*before, self.bins / "chatkeep", *command)], env=self.variables(home),
+            return subprocess.Popen([str(part) for part in (self.bins / "chatkeep", *command)], env=self.variables(home),
                                     stdin=subprocess.DEVNULL, stdout=log, stderr=err)
 
     def ended(self, process, home, fine=(0,)):
         if process.wait() not in fine:
             raise Failed(f"{home}: exit {process.returncode}\n{(self.place / f'{home}.err').read_text(errors='replace')[-2000:]}")
 
-    def does(self, home, *command, before=()):
+    def does(self, home, *command):
         """Seconds a command took; its output is left in HOME.log."""
         begun = time.monotonic()
-        self.ended(self.started(home, *command, before=before), home)
+        self.ended(self.started(home, *command), home)
         return time.monotonic() - begun
 
     def tells(self, home, *command):
         self.does(home, *command)
         return (self.place / f"{home}.log").read_text()
 
-    def register(self, home, before=()):
-        self.does(home, "register", f"me@{self.server}", "--no-recovery-key", before=before)
+    def register(self, home, name="me"):
+        self.does(home, "register", f"{name}@{self.server}", "--no-recovery-key")
 
-    def sign_in(self, home, before=()):
-        return self.does(home, "login", f"me@{self.server}", "--device-name", home, before=before)
+    def sign_in(self, home):
+        self.does(home, "login", f"me@{self.server}", "--device-name", home)
 
     def counts(self, home):
         """Messages a home shows."""
