@@ -46,9 +46,10 @@ pub struct Hit {
     pub matches: Vec<(usize, usize)>,
 }
 
-/// The part of a query behind `SELECT …`.
+/// The part of a query behind `SELECT …`, and that behind `SELECT count(*)`, with the same values.
 struct Plan {
     from: String,
+    count: String,
     values: Vec<Value>,
 }
 
@@ -56,11 +57,11 @@ impl Archive {
     /// Searches all messages. A query without words finds whatever passes the filters.
     pub fn search(&self, query: &Query, filters: &Filters, limit: usize) -> Result<Hits> {
         let index_complete = self.index_complete()?;
-        let Some(Plan { from, mut values }) = self.plan(query, filters)? else {
+        let Some(Plan { from, count, mut values }) = self.plan(query, filters)? else {
             return Ok(Hits { total: 0, hits: Vec::new(), index_complete });
         };
         let total: i64 =
-            self.db.query_row(&format!("SELECT count(*) {from}"), params_from_iter(&values), |r| r.get(0))?;
+            self.db.query_row(&format!("SELECT count(*) {count}"), params_from_iter(&values), |r| r.get(0))?;
         let mut hits = Vec::new();
         if total > 0 && limit > 0 {
             values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
@@ -94,15 +95,24 @@ impl Archive {
         let mut all = Vec::new();
         let (tables, number) = match query.wanted() {
             Some(wanted) => {
-                all.push(format!("words MATCH {}", bind(Value::Text(wanted))));
+                let matching = match query.unwanted() {
+                    Some(unwanted) => format!("({wanted}) NOT ({unwanted})"),
+                    None => wanted,
+                };
+                all.push(format!("words MATCH {}", bind(Value::Text(matching))));
                 ("FROM words CROSS JOIN messages m ON m.n = words.rowid", "words.rowid")
             }
-            None => ("FROM messages m", "m.n"),
+            None => {
+                if let Some(unwanted) = query.unwanted() {
+                    let unwanted = bind(Value::Text(unwanted));
+                    all.push(format!("m.n NOT IN (SELECT rowid FROM words WHERE words MATCH {unwanted})"));
+                }
+                ("FROM messages m", "m.n")
+            }
         };
-        if let Some(unwanted) = query.unwanted() {
-            let unwanted = bind(Value::Text(unwanted));
-            all.push(format!("m.n NOT IN (SELECT rowid FROM words WHERE words MATCH {unwanted})"));
-        }
+        // What the index alone decides it also counts alone: a look at each message of a frequent word takes a second.
+        let by_words = all.first().filter(|_| !query.is_empty() && *filters == Filters::default());
+        let by_words = by_words.map(|matching| format!("FROM words WHERE {matching}"));
         // The numbers narrow the search in the index; times beyond what they hold are compared as well.
         if let Some(since) = filters.since {
             let (first, since) = (bind(Value::Integer(first_number(since))), bind(Value::Integer(since)));
@@ -128,7 +138,9 @@ impl Archive {
             all.push(format!("m.sender IN (SELECT n FROM senders WHERE instr(folded, {name}) > 0)"));
         }
         let condition = if all.is_empty() { String::new() } else { format!(" WHERE {}", all.join(" AND ")) };
-        Ok(Some(Plan { from: format!("{tables}{condition}"), values }))
+        let from = format!("{tables}{condition}");
+        let count = by_words.unwrap_or_else(|| from.clone());
+        Ok(Some(Plan { from, count, values }))
     }
 
     /// How many messages wait to be indexed.

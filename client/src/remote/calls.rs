@@ -109,21 +109,16 @@ impl Remote {
         answer(self.vault.clone().slots(with_token(v1::SlotsRequest {}, token)).await).map(|r| r.slots)
     }
 
-    /// Uploads a whole pack. `content` is exactly 2^class bytes.
-    pub async fn put_pack(&self, token: &Token, id: PackId, class: u8, content: Bytes) -> Answer<bool> {
-        let id = Bytes::copy_from_slice(&id.0);
-        let frames = content.len().div_ceil(UPLOAD_FRAME_BYTES).max(1);
-        let stream = tokio_stream::iter((0..frames).map(move |i| {
-            let start = i * UPLOAD_FRAME_BYTES;
-            let end = content.len().min(start + UPLOAD_FRAME_BYTES);
-            let first = i == 0;
-            v1::PutPackRequest {
-                id: if first { id.clone() } else { Bytes::new() },
-                class: if first { u32::from(class) } else { 0 },
-                last_day: 0,
-                content: content.slice(start..end),
-            }
-        }));
+    /// Uploads a whole pack. `content` is exactly 2^class bytes; `turn` is let go with the last of them.
+    pub async fn put_pack(
+        &self,
+        token: &Token,
+        id: PackId,
+        class: u8,
+        content: Bytes,
+        turn: impl Send + 'static,
+    ) -> Answer<bool> {
+        let stream = tokio_stream::iter(frames(id, class, content, turn));
         answer(self.vault.clone().put_pack(with_token(stream, token)).await).map(|r| r.already)
     }
 
@@ -149,6 +144,26 @@ impl Remote {
     }
 }
 
+/// A pack as the messages of its upload. The turn goes when the last one is taken, or with all of them.
+fn frames<T>(id: PackId, class: u8, content: Bytes, turn: T) -> impl Iterator<Item = v1::PutPackRequest> {
+    let last = content.len().div_ceil(UPLOAD_FRAME_BYTES).max(1) - 1;
+    let mut turn = Some(turn);
+    (0..=last).map(move |i| {
+        if i == last {
+            drop(turn.take());
+        }
+        let start = i * UPLOAD_FRAME_BYTES;
+        let end = content.len().min(start + UPLOAD_FRAME_BYTES);
+        let first = i == 0;
+        v1::PutPackRequest {
+            id: if first { Bytes::copy_from_slice(&id.0) } else { Bytes::new() },
+            class: if first { u32::from(class) } else { 0 },
+            last_day: 0,
+            content: content.slice(start..end),
+        }
+    })
+}
+
 /// Turns a refusal into an error with the names people know.
 pub trait OrError<T> {
     fn or_error(self, server: &str, account: &str) -> Result<T, Error>;
@@ -157,5 +172,30 @@ pub trait OrError<T> {
 impl<T> OrError<T> for Answer<T> {
     fn or_error(self, server: &str, account: &str) -> Result<T, Error> {
         self.map_err(|refused| refused.into_error(server, account))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn an_upload_lets_its_turn_go_with_its_last_frame() {
+        let turn = Arc::new(());
+        let content = Bytes::from(vec![7; 2 * UPLOAD_FRAME_BYTES + 1]);
+        let mut upload = frames(PackId([1; 16]), 22, content.clone(), turn.clone());
+        let first: Vec<_> = upload.by_ref().take(2).collect();
+        assert_eq!(Arc::strong_count(&turn), 2);
+        let last = upload.next().unwrap();
+        assert_eq!(Arc::strong_count(&turn), 1);
+        assert!(upload.next().is_none());
+        let sent: Vec<u8> = first.iter().chain([&last]).flat_map(|frame| frame.content.to_vec()).collect();
+        assert_eq!(sent, content);
+        assert_eq!((&first[0].id[..], first[0].class, &last.id[..]), (&[1; 16][..], 22, &[][..]));
+        // One that is given up does not keep it either.
+        drop(frames(PackId([1; 16]), 22, content, turn.clone()));
+        assert_eq!(Arc::strong_count(&turn), 1);
     }
 }

@@ -1,8 +1,12 @@
 //! Sending packs, a few at a time. A pack is noted before it is sent and when it is whole at the service, so that a run
-//! of work that was killed knows what it need not send again.
+//! of work that was killed knows what it need not send again. Their bytes go one pack after the other: the link is as
+//! full as if they went side by side, and a kill finds one pack half sent instead of all of them.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 use proto::wire::ladder::Class;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::retry::{pause, with_retry};
@@ -21,12 +25,14 @@ const IN_FLIGHT_MAX: usize = 2;
 pub(super) struct Uploader {
     sending: JoinSet<Result<StagedPack>>,
     work: Work,
+    /// Whose bytes are being sent. The answer to one upload is waited for beside the bytes of the next.
+    turn: Arc<Semaphore>,
     pub sent_bytes: u64,
 }
 
 impl Uploader {
     pub fn new(work: &Work) -> Self {
-        Self { sending: JoinSet::new(), work: work.clone(), sent_bytes: 0 }
+        Self { sending: JoinSet::new(), work: work.clone(), turn: Arc::new(Semaphore::new(1)), sent_bytes: 0 }
     }
 
     /// Begins to send a pack that [`note`] was called for; waits while too many are in flight.
@@ -44,13 +50,16 @@ impl Uploader {
         self.work.check()?;
         let (remote, token) = (session.remote().await?, session.token().await?);
         let (env, work): (Env, Work) = (session.env.clone(), self.work.clone());
+        let turns = self.turn.clone();
         let (server, account) = (session.identity.server.clone(), session.identity.shown());
         self.sent_bytes += bytes.len() as u64;
         pause(&self.work, self.work.pace(bytes.len() as u64)).await?;
         let bytes = Bytes::from_owner(Lent(bytes));
         self.sending.spawn(async move {
             with_retry(&env, &work, || async {
-                remote.put_pack(&token, id, class.number(), bytes.clone()).await.or_error(&server, &account)
+                let turn = turns.clone().acquire_owned().await.map_err(|e| Error::Internal(e.to_string()))?;
+                let answer = remote.put_pack(&token, id, class.number(), bytes.clone(), turn).await;
+                answer.or_error(&server, &account)
             })
             .await?;
             work.sent(bytes.len() as u64);

@@ -102,7 +102,7 @@ async fn a_lost_phone_reads_and_writes_nothing_more() {
     assert!(spent(reason(remote.append(Some(&token), append()).await.unwrap_err())));
     assert!(spent(reason(remote.slots(&token).await.map(drop).unwrap_err())));
     assert!(spent(reason(remote.staged(&token).await.map(drop).unwrap_err())));
-    let upload = remote.put_pack(&token, PackId([9; 16]), 16, vec![0; 1 << 16].into()).await;
+    let upload = remote.put_pack(&token, PackId([9; 16]), 16, vec![0; 1 << 16].into(), ()).await;
     assert!(spent(reason(upload.map(drop).unwrap_err())));
     // Nor does it get another token; and to its owner it says what happened.
     assert_eq!(refused(lost.vault.usage().await).exit(), 13);

@@ -90,6 +90,7 @@ fn search_filters_counts_and_ranks_newest_first() {
         ("NUMBER 7", 2),
         ("\"number 1\"", 3),
         ("number -b", 123),
+        ("number -b -\"number 1\"", 121),
         ("numb", 0),
         ("numb*", 153),
         ("東京", 1),
@@ -103,9 +104,14 @@ fn search_filters_counts_and_ranks_newest_first() {
         ("nowhere", 0),
     ] {
         assert_eq!(total(query, &none), count, "{query}");
+        // What is counted and what is shown are told by two questions.
+        let shown = archive.search(&Query::parse(query), &none, 500).unwrap().hits.len() as u64;
+        assert_eq!(shown, count, "{query}");
     }
     let b = archive.chats().unwrap().into_iter().find(|c| c.chat.conversation == "b").unwrap().id;
     assert_eq!(total("number", &Filters { chat: Some(b), ..Filters::default() }), 30);
+    assert_eq!(total("number -b", &Filters { chat: Some(b), ..Filters::default() }), 0);
+    assert_eq!(total("number -\"number 1\"", &Filters { chat: Some(b), ..Filters::default() }), 29);
     assert_eq!(total("number", &Filters { from: Some("zaneta".into()), ..Filters::default() }), 77);
     assert_eq!(total("", &Filters { has: Some(Has::File), ..Filters::default() }), 1);
     assert_eq!(total("", &Filters { has: Some(Has::Link), ..Filters::default() }), 1);
