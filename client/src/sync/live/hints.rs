@@ -38,7 +38,7 @@ impl Hints {
 
 impl Flow<'_> {
     /// Begins a stream of hints at the size known here.
-    pub(super) async fn watch(&self) -> Result<Hints> {
+    pub(super) async fn watch(&mut self) -> Result<Hints> {
         let known_size = self.follower.size();
         let session = &self.vault.session;
         let call = session.call(|remote, token| async move { remote.watch(&token, known_size).await });

@@ -93,18 +93,18 @@ impl Vault {
         let mut backoff = Backoff::default();
         let mut patience = PATIENCE;
         loop {
-            let begun = Instant::now();
+            let begun = after(Duration::ZERO);
             match connected(self, archive, inbox, options, work, &mut patience, told).await {
                 Ok(Ended::Released) => return Ok(()),
                 // A service that ends every stream at once is not to be stormed.
-                Ok(Ended::Again) if begun.elapsed() < AGAIN => {
+                Ok(Ended::Again) if after(Duration::ZERO) - begun < AGAIN => {
                     if stay_away(archive, inbox, work, AGAIN).await? {
                         return Ok(());
                     }
                 }
                 Ok(Ended::Again) => {}
                 Err(error) if error.is_retryable() => {
-                    backoff.failed(begun.elapsed());
+                    backoff.failed(after(Duration::ZERO) - begun);
                     let wait = backoff.wait(&self.session.env) + error.retry_after().unwrap_or_default();
                     told(News::Away { error: &error, wait });
                     if stay_away(archive, inbox, work, wait).await? {
@@ -117,9 +117,14 @@ impl Vault {
     }
 }
 
+/// A moment to come, by the clock of the runtime, which simulations set.
+fn after(wait: Duration) -> Instant {
+    sleep(wait).deadline()
+}
+
 /// Keeps what comes while nothing can be sent; answers whether the home is wanted.
 async fn stay_away(archive: &mut Archive, inbox: &mut Inbox, work: &Work, wait: Duration) -> Result<bool> {
-    let until = Instant::now() + wait;
+    let until = after(wait);
     loop {
         tokio::select! {
             biased;
@@ -214,8 +219,7 @@ impl<'a> Live<'a> {
     async fn begin(mut flow: Flow<'a>, options: LiveOptions) -> Result<Self> {
         flow.note_digest()?;
         let hints = flow.watch().await?;
-        let mut live =
-            Self { flow, hints, contact_at: Instant::now() + options.interval, settle_at: None, rest_at: None };
+        let mut live = Self { flow, hints, contact_at: after(options.interval), settle_at: None, rest_at: None };
         live.happened();
         Ok(live)
     }
@@ -265,10 +269,9 @@ impl<'a> Live<'a> {
 
     /// Puts off what is less urgent.
     fn happened(&mut self) {
-        let now = Instant::now();
         let part = u32::from(u16::from_le_bytes(draw(&mut self.flow.entropy())));
-        self.settle_at = Some(now + SETTLE);
-        self.rest_at = Some(now + IDLE + IDLE * part / u32::from(u16::MAX));
+        self.settle_at = Some(after(SETTLE));
+        self.rest_at = Some(after(IDLE + IDLE * part / u32::from(u16::MAX)));
     }
 
     /// Attachments, then a fold if the log's tail is long. Gives way to anything that comes; answers false where it had
