@@ -36,6 +36,7 @@ pub async fn begin(
         metrics::gauge!("chatkeepd_sync_streams").increment(1);
         let gone = sender.clone();
         tokio::select! {
+            biased;
             () = tell(&state, &caller, watcher, Cursor::new(cursor, size), sender) => {}
             () = gone.closed() => {}
         }
@@ -55,6 +56,7 @@ async fn tell(state: &State, caller: &Caller, mut watcher: Watcher, mut cursor: 
             return;
         }
         let check = tokio::select! {
+            biased;
             hint = watcher.next() => {
                 cursor.grew(hint.size);
                 std::mem::replace(&mut access, hint.access) != hint.access

@@ -1,5 +1,5 @@
-//! One run: an account is made and backed up, a second device restores it, both write in turns and at once, and the
-//! network delays, holds back and cuts. In the end both hold all that either wrote.
+//! One run: an account is made and backed up, a second device restores it, both write in turns and at once, from exports
+//! and in live exchange, and the network delays, holds back and cuts. In the end both hold all that either wrote.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -113,6 +113,9 @@ async fn turns(device: &mut Device, beside: &Beside, chats: [usize; 2], first: i
         let chat = chats[turn as usize % 2];
         let from = beside.written.borrow()[chat];
         let messages = device.write(chat, from).await;
+        beside.written.borrow_mut()[chat] += messages;
+        let from = beside.written.borrow()[chat];
+        let messages = device.chat(chat, from).await;
         beside.written.borrow_mut()[chat] += messages;
         if turn == 0 {
             first();

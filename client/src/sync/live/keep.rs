@@ -27,20 +27,16 @@ pub(super) struct Taken {
 }
 
 impl Flow<'_> {
-    /// Keeps and sends the events that are there, and those that come meanwhile.
+    /// Keeps and sends the events that are there, and those that come while the service takes long to answer.
     pub(super) async fn take_orders(&mut self, inbox: &mut Inbox, hints: &mut Hints) -> Result<Taken> {
         let before = self.pushed_events;
-        let (mut events, mut release) = inbox.take(EVENTS_AT_ONCE);
-        while !events.is_empty() {
+        let (events, mut release) = inbox.take(EVENTS_AT_ONCE);
+        if !events.is_empty() {
             let all_signed = self.keep_and_sign(events)?;
             let (sent, unsigned) = self.send_beside(inbox, hints, &mut release).await?;
             if sent != Sent::Taken || !all_signed || unsigned {
                 self.push_rows().await?;
             }
-            if release {
-                break;
-            }
-            (events, release) = inbox.take(EVENTS_AT_ONCE);
         }
         Ok(Taken { sent: self.pushed_events - before, release })
     }

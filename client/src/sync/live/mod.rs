@@ -10,6 +10,7 @@ mod keep;
 
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use proto::v1::refusal::Reason;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -227,6 +228,7 @@ impl<'a> Live<'a> {
     async fn follow(&mut self, inbox: &mut Inbox, told: Told<'_>) -> Result<Ended> {
         let never = self.contact_at;
         loop {
+            // In this order, and not in a random one: simulations repeat what a seed has decided.
             tokio::select! {
                 biased;
                 () = inbox.arrived() => {
@@ -238,19 +240,14 @@ impl<'a> Live<'a> {
                     if taken.release {
                         return Ok(Ended::Released);
                     }
-                }
-                () = self.hints.arrived() => {
-                    let came = match self.hints.take().await {
-                        // Another roster is current: signing in tells whether this device is still listed.
-                        Err(refused) if refused.reason == Reason::TokenExpired => return Ok(Ended::Again),
-                        Err(refused) => return Err(CallError::from(refused).into_error(&self.flow.vault.session.identity)),
-                        Ok(hint) => self.flow.take_hint(hint).await?,
-                    };
-                    self.happened();
-                    if came > 0 {
-                        told(News::Came(came));
+                    // One who writes without end hears the others all the same.
+                    if self.hints.arrived().now_or_never().is_some() && !self.hear(told).await? {
+                        return Ok(Ended::Again);
                     }
                 }
+                () = self.hints.arrived() => if !self.hear(told).await? {
+                    return Ok(Ended::Again);
+                },
                 () = stopped(&self.flow.work) => return Err(Error::Cancelled),
                 () = sleep_until(self.settle_at.unwrap_or(never)), if self.settle_at.is_some() => {
                     self.settle_at = None;
@@ -265,6 +262,21 @@ impl<'a> Live<'a> {
                 () = sleep_until(self.contact_at) => return Ok(Ended::Again),
             }
         }
+    }
+
+    /// Takes in what has arrived; answers false where the stream has ended because another roster is current: signing in
+    /// tells whether this device is still listed.
+    async fn hear(&mut self, told: Told<'_>) -> Result<bool> {
+        let came = match self.hints.take().await {
+            Err(refused) if refused.reason == Reason::TokenExpired => return Ok(false),
+            Err(refused) => return Err(CallError::from(refused).into_error(&self.flow.vault.session.identity)),
+            Ok(hint) => self.flow.take_hint(hint).await?,
+        };
+        self.happened();
+        if came > 0 {
+            told(News::Came(came));
+        }
+        Ok(true)
     }
 
     /// Puts off what is less urgent.
@@ -301,6 +313,7 @@ impl<'a> Live<'a> {
 /// Waits for anything that shall not wait.
 async fn urgent(inbox: &mut Inbox, hints: &mut Hints, work: &Work) {
     tokio::select! {
+        biased;
         () = inbox.arrived() => {}
         () = hints.arrived() => {}
         () = stopped(work) => {}
