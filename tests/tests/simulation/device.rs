@@ -88,8 +88,12 @@ impl Device {
         };
         let (vault, archive) = (self.vault.as_mut().unwrap(), self.archive.as_mut().unwrap());
         let (work, mut told) = (work(), |_: client::sync::News<'_>| {});
-        let watches = vault.watch(archive, &mut inbox, LiveOptions::default(), &work, &mut told);
-        let (ended, ()) = tokio::join!(watches, writes);
+        let mut watches = std::pin::pin!(vault.watch(archive, &mut inbox, LiveOptions::default(), &work, &mut told));
+        let ended = tokio::select! {
+            biased;
+            ended = &mut watches => ended,
+            () = writes => watches.await,
+        };
         ended.unwrap();
         rests.len() as u64
     }

@@ -18,6 +18,8 @@ pub struct Recorder(mpsc::Sender<Order>);
 pub struct Inbox {
     orders: mpsc::Receiver<Order>,
     next: Option<Order>,
+    /// Stays until the exchange has ended, whatever fails meanwhile.
+    release: bool,
 }
 
 pub(super) enum Order {
@@ -37,11 +39,14 @@ pub(super) struct Event {
 impl Inbox {
     pub fn new() -> (Recorder, Self) {
         let (sender, orders) = mpsc::channel(ORDERS_MAX);
-        (Recorder(sender), Self { orders, next: None })
+        (Recorder(sender), Self { orders, next: None, release: false })
     }
 
     /// Waits until something is there; takes nothing out. Without anybody who could send it waits for ever.
     pub(super) async fn arrived(&mut self) {
+        if self.release {
+            return;
+        }
         if self.next.is_none() {
             self.next = self.orders.recv().await;
         }
@@ -50,17 +55,31 @@ impl Inbox {
         }
     }
 
-    /// Takes what is there now, at most `most` events; and whether the home is wanted.
-    pub(super) fn take(&mut self, most: usize) -> (Vec<Event>, bool) {
+    /// Takes the events that are there now, at most `most`.
+    pub(super) fn take(&mut self, most: usize) -> Vec<Event> {
         let mut events = Vec::new();
         while events.len() < most {
             match self.next.take().or_else(|| self.orders.try_recv().ok()) {
                 Some(Order::Record(event)) => events.push(*event),
-                Some(Order::Release) => return (events, true),
+                Some(Order::Release) => {
+                    self.release = true;
+                    break;
+                }
                 None => break,
             }
         }
-        (events, false)
+        events
+    }
+
+    /// Whether the home is wanted, as far as orders have been taken or are next.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.release || matches!(self.next, Some(Order::Release))
+    }
+
+    /// The exchange has ended: the next one begins without the wish.
+    pub(super) fn ended(&mut self) {
+        self.release = false;
+        self.next.take_if(|order| matches!(order, Order::Release));
     }
 }
 

@@ -19,26 +19,21 @@ const REQUEST_PATIENCE: Duration = Duration::from_millis(30);
 /// How long the entries between the known log and an own record are awaited from the stream before they are pulled.
 const HINT_PATIENCE: Duration = Duration::from_millis(250);
 
-/// What the inbox held.
-pub(super) struct Taken {
-    pub sent: u64,
-    /// The home is wanted by another writer.
-    pub release: bool,
-}
-
 impl Flow<'_> {
-    /// Keeps and sends the events that are there, and those that come while the service takes long to answer.
-    pub(super) async fn take_orders(&mut self, inbox: &mut Inbox, hints: &mut Hints) -> Result<Taken> {
+    /// Keeps and sends the events that are there, and those that come while the service takes long to answer. Answers
+    /// how many rows were sent.
+    pub(super) async fn take_orders(&mut self, inbox: &mut Inbox, hints: &mut Hints) -> Result<u64> {
         let before = self.pushed_events;
-        let (events, mut release) = inbox.take(EVENTS_AT_ONCE);
+        let events = inbox.take(EVENTS_AT_ONCE);
         if !events.is_empty() {
             let all_signed = self.keep_and_sign(events)?;
-            let (sent, unsigned) = self.send_beside(inbox, hints, &mut release).await?;
-            if sent != Sent::Taken || !all_signed || unsigned {
-                self.push_rows().await?;
+            match self.send_beside(inbox, hints).await? {
+                Some((Sent::Taken, false)) if all_signed => {}
+                Some(_) => self.push_rows().await?,
+                None => {}
             }
         }
-        Ok(Taken { sent: self.pushed_events - before, release })
+        Ok(self.pushed_events - before)
     }
 
     /// Makes events durable together with the record that carries them. Answers false where rows are left that no
@@ -89,14 +84,14 @@ impl Flow<'_> {
     }
 
     /// As [`send_outbox`](Self::send_outbox); events that come while a request takes long are kept meanwhile. Also
-    /// answers whether some were.
-    async fn send_beside(&mut self, inbox: &mut Inbox, hints: &mut Hints, release: &mut bool) -> Result<(Sent, bool)> {
+    /// answers whether some were; nothing where the home is wanted and the answer was not awaited.
+    async fn send_beside(&mut self, inbox: &mut Inbox, hints: &mut Hints) -> Result<Option<(Sent, bool)>> {
         let mut unsigned = false;
         loop {
             let outbox = self.archive.outbox()?;
             let batch = batch(&outbox)?;
             if batch.is_empty() {
-                return Ok((Sent::Taken, unsigned));
+                return Ok(Some((Sent::Taken, unsigned)));
             }
             let answer = {
                 let mut call = std::pin::pin!(append(&self.vault.session, &self.work, batch));
@@ -107,16 +102,20 @@ impl Flow<'_> {
                         biased;
                         answer = &mut call => break answer?,
                         () = &mut quick, if !is_slow => is_slow = true,
-                        () = inbox.arrived(), if is_slow && !*release => {
-                            let (events, wanted) = inbox.take(EVENTS_AT_ONCE);
+                        () = inbox.arrived(), if is_slow => {
+                            let events = inbox.take(EVENTS_AT_ONCE);
                             unsigned |= !events.is_empty();
-                            *release |= wanted;
                             keep(self.archive, events);
+                            if inbox.is_wanted() {
+                                return Ok(None);
+                            }
                         }
                     }
                 }
             };
-            let Answer::Placed(placed) = answer else { return self.moved(answer).await.map(|sent| (sent, unsigned)) };
+            let Answer::Placed(placed) = answer else {
+                return self.moved(answer).await.map(|sent| Some((sent, unsigned)));
+            };
             self.work.sent(bytes(batch));
             if placed.placed.first().is_some_and(|first| first.index > self.follower.size()) {
                 self.catch_up_by_hints(hints, placed.size).await?;

@@ -89,6 +89,19 @@ impl Vault {
         work: &Work,
         told: Told<'_>,
     ) -> Result<()> {
+        let ended = self.watch_on(archive, inbox, options, work, told).await;
+        inbox.ended();
+        ended
+    }
+
+    async fn watch_on(
+        &mut self,
+        archive: &mut Archive,
+        inbox: &mut Inbox,
+        options: LiveOptions,
+        work: &Work,
+        told: Told<'_>,
+    ) -> Result<()> {
         // What fails is told and tried again here, where events are kept meanwhile.
         let work = &work.clone().max_wait(Duration::ZERO);
         let mut backoff = Backoff::default();
@@ -130,9 +143,8 @@ async fn stay_away(archive: &mut Archive, inbox: &mut Inbox, work: &Work, wait: 
         tokio::select! {
             biased;
             () = inbox.arrived() => {
-                let (events, release) = inbox.take(usize::MAX);
-                keep::keep(archive, events);
-                if release {
+                keep::keep(archive, inbox.take(usize::MAX));
+                if inbox.is_wanted() {
                     return Ok(true);
                 }
             }
@@ -162,7 +174,7 @@ async fn connected(
         let mut exchange = std::pin::pin!(catch_up(vault, archive, work));
         let urgent = async {
             inbox.arrived().await;
-            sleep(*patience).await;
+            sleep(if inbox.is_wanted() { PATIENCE } else { *patience }).await;
         };
         tokio::select! {
             biased;
@@ -173,9 +185,8 @@ async fn connected(
     };
     let Some(level) = level else {
         *patience = PATIENCE_MAX.min(*patience * 2);
-        let (events, release) = inbox.take(usize::MAX);
-        keep::keep(archive, events);
-        return Ok(if release { Ended::Released } else { Ended::Again });
+        keep::keep(archive, inbox.take(usize::MAX));
+        return Ok(if inbox.is_wanted() { Ended::Released } else { Ended::Again });
     };
     *patience = PATIENCE;
     told(News::Level(&level));
@@ -232,12 +243,12 @@ impl<'a> Live<'a> {
             tokio::select! {
                 biased;
                 () = inbox.arrived() => {
-                    let taken = self.flow.take_orders(inbox, &mut self.hints).await?;
+                    let sent = self.flow.take_orders(inbox, &mut self.hints).await?;
                     self.happened();
-                    if taken.sent > 0 {
-                        told(News::Sent(taken.sent));
+                    if sent > 0 {
+                        told(News::Sent(sent));
                     }
-                    if taken.release {
+                    if inbox.is_wanted() {
                         return Ok(Ended::Released);
                     }
                     // One who writes without end hears the others all the same.
