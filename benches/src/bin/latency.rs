@@ -128,7 +128,7 @@ impl Service {
 
 /// Sets up two homes of one account; answers A's.
 async fn homes(dir: &Path, server: &str) -> Done<(Vault, Archive)> {
-    let name = || AccountName::new("ana").map_err(|_| Failed::from("a name"));
+    let name = || AccountName::new("ana").ok_or_else(|| Failed::from("a name"));
     let passphrase = || Passphrase::new(PASSPHRASE).map_err(|_| Failed::from("a passphrase"));
     let label = |device| Label::new(device, "linux", 1_700_000_000_000);
     let env = Env::system();

@@ -130,6 +130,8 @@ async fn turns(device: &mut Device, beside: &Beside, chats: [usize; 2], first: i
         }
         device.rest().await;
     }
+    // What the last exchange kept and could not send any more.
+    device.sync().await;
     *beside.done.borrow_mut() += 1;
     while *beside.done.borrow() < 2 {
         tokio::time::sleep(Duration::from_secs(1)).await;
