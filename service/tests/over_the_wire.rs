@@ -169,7 +169,7 @@ async fn a_new_roster_ends_old_tokens_and_a_changed_passphrase_the_old_one() {
         let world = world(on_disk, open_to_all()).await;
         let mut ana = world.registered("ana").await;
         let old_token = ana.token.clone();
-        let mut hints = ana.vault.watch(ana.with(v1::WatchRequest {})).await.unwrap().into_inner();
+        let mut hints = ana.vault.watch(ana.with(v1::WatchRequest::default())).await.unwrap().into_inner();
         assert_eq!(hints.message().await.unwrap().unwrap().size, 1);
         let record = ana.events(&[], 10);
         ana.append(vec![record]).await.unwrap();
@@ -212,7 +212,7 @@ async fn nothing_is_read_or_written_without_a_token() {
             ana.append(vec![record.clone()]).await.unwrap_err(),
             ana.vault.pull(ana.with(v1::PullRequest::default())).await.unwrap_err(),
             ana.vault.open(ana.with(v1::OpenRequest::default())).await.unwrap_err(),
-            ana.vault.watch(ana.with(v1::WatchRequest {})).await.unwrap_err(),
+            ana.vault.watch(ana.with(v1::WatchRequest::default())).await.unwrap_err(),
             ana.vault.slots(ana.with(v1::SlotsRequest {})).await.unwrap_err(),
             ana.vault.staged(ana.with(v1::StagedRequest {})).await.unwrap_err(),
             ana.put_pack(random(), 16, vec![Bytes::from(vec![0; 1 << 16])]).await.unwrap_err(),
@@ -425,4 +425,86 @@ async fn a_full_service_refuses_soon_and_says_when_to_come_back() {
     drop(sender);
     let _ = uploading.await;
     while ana.vault.pull(ana.with(v1::PullRequest::default())).await.is_err() {}
+}
+
+#[tokio::test]
+async fn a_watcher_is_handed_what_comes_next_and_pulls_the_rest() {
+    for on_disk in [false, true] {
+        let world = world(on_disk, open_to_all()).await;
+        let mut ana = world.registered("ana").await;
+        let early = ana.events(&[], 900);
+        ana.append(vec![early]).await.unwrap();
+        let mut from_start = ana.vault.watch(ana.with(v1::WatchRequest::default())).await.unwrap().into_inner();
+        let request = v1::WatchRequest { known_size: 2 };
+        let mut hints = ana.vault.watch(ana.with(request)).await.unwrap().into_inner();
+        for stream in [&mut from_start, &mut hints] {
+            let hint = stream.message().await.unwrap().unwrap();
+            assert_eq!((hint.size, hint.entries), (2, vec![]), "what lay there before is pulled");
+        }
+        let mut handed = Vec::new();
+        // Two at once, then one that is too long to be handed over, then one that follows it.
+        for sizes in [&[900, 10][..], &[60_000], &[10]] {
+            let records = sizes.iter().map(|n| ana.events(&[], *n)).collect();
+            let size = ana.append(records).await.unwrap().size;
+            for stream in [&mut from_start, &mut hints] {
+                let hint = stream.message().await.unwrap().unwrap();
+                assert_eq!(hint.size, size);
+                let whole = sizes[0] < 60_000;
+                assert_eq!(hint.entries.len(), if whole { sizes.len() } else { 0 });
+                handed.extend(hint.entries);
+            }
+        }
+        let pull = v1::PullRequest { from: 2, known_size: 0, headers_only: false };
+        let pulled = ana.vault.pull(ana.with(pull)).await.unwrap().into_inner().entries;
+        assert_eq!(pulled.len(), 4);
+        let twice = |entry: &v1::Entry| handed.iter().filter(|handed| *handed == entry).count();
+        assert_eq!(pulled.iter().map(twice).collect::<Vec<_>>(), [2, 2, 0, 2]);
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_device_is_handed_nothing_that_comes_after() {
+    let world = world(true, open_to_all()).await;
+    let mut ana = world.registered("ana").await;
+    let request = v1::WatchRequest { known_size: 1 };
+    let mut hints = ana.vault.watch(ana.with(request)).await.unwrap().into_inner();
+    assert_eq!(hints.message().await.unwrap().unwrap().size, 1);
+    // Nobody reads meanwhile: the new roster and what follows it meet in one hint.
+    ana.change_passphrase("mosaic tunnel orbit").await.unwrap();
+    ana.sign_in().await.unwrap();
+    let record = ana.events(&[], 10);
+    ana.append(vec![record]).await.unwrap();
+    loop {
+        match hints.message().await {
+            Ok(Some(hint)) => assert_eq!(hint.entries, vec![], "{hint:?}"),
+            Ok(None) => panic!("the stream must say why it ends"),
+            Err(status) => break assert_eq!(reason(&status), Reason::TokenExpired),
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_account_has_so_many_streams_and_a_place_comes_free() {
+    let world = world(false, open_to_all()).await;
+    let mut ana = world.registered("ana").await;
+    let mut streams = Vec::new();
+    let refused = loop {
+        match ana.vault.watch(ana.with(v1::WatchRequest::default())).await {
+            Ok(stream) if streams.len() < 100 => streams.push(stream.into_inner()),
+            Ok(_) => panic!("streams have no end"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!((streams.len(), reason(&refused)), (40, Reason::Busy));
+    let pull = v1::PullRequest::default();
+    assert!(ana.vault.pull(ana.with(pull)).await.is_ok(), "calls have places of their own");
+    let mut other = world.registered("bob").await;
+    assert!(other.vault.watch(other.with(v1::WatchRequest::default())).await.is_ok());
+    streams.pop();
+    let again = async {
+        while ana.vault.watch(ana.with(v1::WatchRequest::default())).await.is_err() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), again).await.expect("a place comes free");
 }

@@ -33,7 +33,7 @@ async fn what_was_acknowledged_survives_a_kill_and_a_stop() {
     assert_eq!(ana.get_pack(pack, 0, 0).await.unwrap(), content);
     let (_, answer) = ana.login("ana", "lantern quiet copper ribbon").await.unwrap();
     assert_eq!(answer.unwrap().slot, ana.slots[0].2);
-    let mut hints = ana.vault.watch(ana.with(v1::WatchRequest {})).await.unwrap().into_inner();
+    let mut hints = ana.vault.watch(ana.with(v1::WatchRequest::default())).await.unwrap().into_inner();
     assert_eq!(hints.message().await.unwrap().unwrap().size, 2);
     let stopping = std::thread::spawn(move || running.stop());
     assert!(hints.message().await.is_err(), "a stream is ended, not cut");
@@ -83,11 +83,15 @@ async fn operators_invite_suspend_measure_and_check() {
     let (_, quota, _) = ran(&data_dir, &["user", "set-quota", "ana", "3GiB", "--json"]);
     assert_eq!((&quota["changed"], &quota["user"]["quota_bytes"]), (&true.into(), &(3u64 << 30).into()));
 
-    let mut hints = ana.vault.watch(ana.with(v1::WatchRequest {})).await.unwrap().into_inner();
+    let mut hints = ana.vault.watch(ana.with(v1::WatchRequest::default())).await.unwrap().into_inner();
     hints.message().await.unwrap();
+    assert!(running.get("/metrics").1.contains("\nchatkeepd_sync_streams 1\n"));
     let (_, suspended, _) = ran(&data_dir, &["user", "suspend", "ana", "--json"]);
     assert_eq!(suspended["user"]["state"], "suspended");
     assert_eq!(reason(&hints.message().await.unwrap_err()), Reason::Suspended, "streams end at once");
+    let ended = || running.get("/metrics").1.contains("\nchatkeepd_sync_streams 0\n");
+    let waited = (0..100).any(|_| ended() || std::thread::sleep(std::time::Duration::from_millis(20)) != ());
+    assert!(waited, "a stream that has ended is counted no more");
     let pull = v1::PullRequest::default();
     let refused = ana.vault.pull(ana.with(pull)).await.unwrap_err();
     assert_eq!(reason(&refused), Reason::Suspended);

@@ -1,6 +1,7 @@
 //! `kill -9` of a device and of the service at any moment: the next run completes, and nothing acknowledged is lost.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -83,4 +84,60 @@ fn killed_anywhere_and_run_again_everything_is_there() {
         assert!(!here.contains(" absent") && here == there, "round {n}: both show the same");
         done(&one, &["check"]);
     }
+}
+
+#[test]
+fn events_that_were_kept_reach_every_device_whoever_is_killed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data_dir, temporary) = (dir.path().join("state"), dir.path().join("temporary"));
+    let homes = [dir.path().join("one"), dir.path().join("two")];
+    let mut service = Program::start(&data_dir, None);
+    let address = service.address;
+    let start = |home: &Path, act: &[&str]| acting(Path::new(ACTING), home, address, &temporary, act);
+    let done = |home: &Path, act: &[&str]| ended(start(home, act), &act.join(" "));
+    done(&homes[0], &["register", "laptop"]);
+    done(&homes[1], &["login", "phone"]);
+    let mut kept = BTreeSet::new();
+    for n in 0..times(4, 20) {
+        let from = (n * 10_000).to_string();
+        let chats = ["1", "2"];
+        let mut children = [0, 1].map(|i| start(&homes[i], &["record", chats[i], &from]));
+        let mut said = children.each_mut().map(|child| BufReader::new(child.stdout.take().unwrap()));
+        let mut lines = [String::new(), String::new()];
+        for (said, lines) in said.iter_mut().zip(&mut lines) {
+            while lines.lines().count() < 10 {
+                assert!(said.read_line(lines).unwrap() > 0, "round {n}: it goes on until it is killed");
+            }
+        }
+        std::thread::sleep(moment(n));
+        if n % 2 == 1 {
+            service.kill();
+            std::thread::sleep(moment(n + 3));
+            service = Program::start(&data_dir, Some(address));
+            std::thread::sleep(moment(n + 5));
+        }
+        for (i, child) in children.iter_mut().enumerate() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            said[i].read_to_string(&mut lines[i]).unwrap();
+            let chat = chats[i];
+            // The last line may have been cut off.
+            let whole = lines[i].split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+            kept.extend(whole.map(|number| format!("chat{chat} message {number}")));
+        }
+        for home in [&homes[0], &homes[1], &homes[0]] {
+            done(home, &["sync"]);
+        }
+        let lists = homes.each_ref().map(|home| done(home, &["list"]));
+        assert!(lists[0] == lists[1], "round {n}: both show the same");
+        let shown = |line: &str| {
+            let (chat, text) = (line.split(' ').next()?, line.split('"').nth(1)?);
+            Some(format!("{chat} {text}"))
+        };
+        let here: BTreeSet<String> = lists[0].lines().filter_map(shown).collect();
+        assert_eq!(here.len(), lists[0].lines().count(), "none is doubled");
+        let lost: Vec<_> = kept.difference(&here).collect();
+        assert!(lost.is_empty(), "round {n}: {lost:?}");
+    }
+    done(&homes[0], &["check"]);
 }

@@ -4,6 +4,7 @@
 //! from them. One writer and any number of readers work at the same time, in one process or several. Everything is
 //! synchronous; what is async wraps it.
 
+mod append;
 mod as_of;
 mod chats;
 mod check;
@@ -33,6 +34,7 @@ mod tests;
 mod trial;
 mod words;
 
+pub use append::{REFUSED, fits};
 pub use chunks::{Chunk, FileChunks};
 pub use commit::{Commit, Put};
 pub use error::{ArchiveError, Result};

@@ -97,8 +97,8 @@ impl Remote {
         answer(self.vault.clone().pull(with_token(request, token)).await)
     }
 
-    pub async fn watch(&self, token: &Token) -> Answer<Streaming<v1::WatchHint>> {
-        answer(self.vault.clone().watch(with_token(v1::WatchRequest {}, token)).await)
+    pub async fn watch(&self, token: &Token, known_size: u64) -> Answer<Streaming<v1::WatchHint>> {
+        answer(self.vault.clone().watch(with_token(v1::WatchRequest { known_size }, token)).await)
     }
 
     pub async fn staged(&self, token: &Token) -> Answer<Vec<v1::staged_response::Pack>> {

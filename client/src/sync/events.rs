@@ -63,7 +63,7 @@ impl Flow<'_> {
     }
 
     /// Fills one record from the beginning of the rows; answers how many it took.
-    fn seal_some(&self, last: (u64, [u8; 32]), rows: &[BlockRow]) -> Result<(crate::crypto::SealedRecord, usize)> {
+    pub fn seal_some(&self, last: (u64, [u8; 32]), rows: &[BlockRow]) -> Result<(crate::crypto::SealedRecord, usize)> {
         let clear = EventsClear::default().encode();
         let mut most = rows.len();
         loop {

@@ -54,7 +54,7 @@ impl Flow<'_> {
     }
 
     /// Accepts a page of entries. Commits where a head's covered size lies, so that digests are compared there.
-    async fn take_page(&mut self, entries: &[v1::Entry]) -> Result<()> {
+    pub async fn take_page(&mut self, entries: &[v1::Entry]) -> Result<()> {
         let mut cuts = covered_sizes(entries);
         let mut accepted: Vec<(Accepted, &[u8])> = Vec::new();
         for entry in entries {

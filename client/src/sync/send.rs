@@ -12,7 +12,7 @@ use crate::archive::OwnRecord;
 use crate::crypto::{BodyTooLong, SealedRecord, seal_record};
 use crate::error::{Error, Result};
 use crate::ids::PackId;
-use crate::vault::CallError;
+use crate::vault::{CallError, Session, Work};
 
 /// What became of records that were sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) enum Sent {
 }
 
 /// What the service answered to one batch.
-enum Answer {
+pub(super) enum Answer {
     Placed(v1::AppendResponse),
     Moved,
     Gone(Vec<PackId>),
@@ -56,54 +56,28 @@ impl Flow<'_> {
             }
             self.work.check()?;
             let bytes: usize = batch.iter().map(|own| RECORD_BYTES + own.body.len()).sum();
-            match self.append(batch).await? {
+            match append(&self.vault.session, &self.work, batch).await? {
                 Answer::Placed(answer) => {
                     self.work.sent(bytes as u64);
                     self.placed(batch, &answer).await?;
                 }
-                moved => {
-                    self.pull_entries().await?;
-                    self.take_back().map(|_| ())?;
-                    return Ok(match moved {
-                        Answer::Gone(packs) => Sent::Gone(packs),
-                        _ => Sent::Moved,
-                    });
-                }
+                moved => return self.moved(moved).await,
             }
         }
     }
 
-    async fn append(&mut self, batch: &[OwnRecord]) -> Result<Answer> {
-        let session = &self.vault.session;
-        let records: Vec<v1::Record> = batch
-            .iter()
-            .map(|own| v1::Record { record: own.record.clone().into(), body: own.body.clone().into() })
-            .collect();
-        with_retry(&session.env, &self.work, || async {
-            let call = session.call(|remote, token| {
-                let request = v1::AppendRequest { records: records.clone(), slots: Vec::new() };
-                async move { remote.append(Some(&token), request).await }
-            });
-            match call.await {
-                Ok(answer) => Ok(Answer::Placed(answer)),
-                Err(CallError::Refused(refused)) => match refused.reason {
-                    Reason::RosterMoved | Reason::HeadMoved | Reason::HeadCondition => Ok(Answer::Moved),
-                    // Pulling shows whether the log holds a record of this device's that it did not make.
-                    Reason::Equivocation | Reason::CounterGap => Ok(Answer::Moved),
-                    Reason::PackGone => {
-                        let packs = refused.detail.packs.iter().filter_map(|id| PackId::from_slice(id));
-                        Ok(Answer::Gone(packs.collect()))
-                    }
-                    _ => Err(CallError::Refused(refused).into_error(&session.identity)),
-                },
-                Err(error) => Err(error.into_error(&session.identity)),
-            }
+    /// Pulls what moved the log, and takes back what does not fit any more.
+    pub async fn moved(&mut self, answer: Answer) -> Result<Sent> {
+        self.pull_entries().await?;
+        self.take_back().map(|_| ())?;
+        Ok(match answer {
+            Answer::Gone(packs) => Sent::Gone(packs),
+            _ => Sent::Moved,
         })
-        .await
     }
 
     /// Takes placed records in. Where others wrote in between, all of it is pulled instead.
-    async fn placed(&mut self, batch: &[OwnRecord], answer: &v1::AppendResponse) -> Result<()> {
+    pub async fn placed(&mut self, batch: &[OwnRecord], answer: &v1::AppendResponse) -> Result<()> {
         if answer.placed.len() != batch.len() {
             return Err(odd("an answer for another number of records"));
         }
@@ -124,7 +98,7 @@ impl Flow<'_> {
     }
 
     /// Pulls without sending anything.
-    async fn pull_entries(&mut self) -> Result<()> {
+    pub async fn pull_entries(&mut self) -> Result<()> {
         let opened = self.open(false).await?;
         Box::pin(self.read_on(&[], opened.log)).await
     }
@@ -172,8 +146,37 @@ impl Flow<'_> {
     }
 }
 
+/// Makes one call of a batch.
+pub(super) async fn append(session: &Session, work: &Work, batch: &[OwnRecord]) -> Result<Answer> {
+    let records: Vec<v1::Record> = batch
+        .iter()
+        .map(|own| v1::Record { record: own.record.clone().into(), body: own.body.clone().into() })
+        .collect();
+    with_retry(&session.env, work, || async {
+        let call = session.call(|remote, token| {
+            let request = v1::AppendRequest { records: records.clone(), slots: Vec::new() };
+            async move { remote.append(Some(&token), request).await }
+        });
+        match call.await {
+            Ok(answer) => Ok(Answer::Placed(answer)),
+            Err(CallError::Refused(refused)) => match refused.reason {
+                Reason::RosterMoved | Reason::HeadMoved | Reason::HeadCondition => Ok(Answer::Moved),
+                // Pulling shows whether the log holds a record of this device's that it did not make.
+                Reason::Equivocation | Reason::CounterGap => Ok(Answer::Moved),
+                Reason::PackGone => {
+                    let packs = refused.detail.packs.iter().filter_map(|id| PackId::from_slice(id));
+                    Ok(Answer::Gone(packs.collect()))
+                }
+                _ => Err(CallError::Refused(refused).into_error(&session.identity)),
+            },
+            Err(error) => Err(error.into_error(&session.identity)),
+        }
+    })
+    .await
+}
+
 /// The longest beginning of the outbox that one call may carry.
-fn batch(outbox: &[OwnRecord]) -> Result<&[OwnRecord]> {
+pub(super) fn batch(outbox: &[OwnRecord]) -> Result<&[OwnRecord]> {
     let (mut bytes, mut packs, mut count) = (0, 0, 0);
     for own in outbox.iter().take(BATCH_RECORDS_MAX) {
         let record = Record::decode(&own.record).map_err(|_| super::flow::broken("an own record cannot be read"))?;

@@ -56,6 +56,8 @@ pub struct Work {
     told: Arc<dyn Fn(Progress) + Send + Sync>,
     waits: Arc<dyn Fn(Option<Wait<'_>>) + Send + Sync>,
     cancel: Cancel,
+    /// Stops this part of the work alone.
+    also: Cancel,
     upload_limit: Option<u64>,
     max_wait: Duration,
     carried: Arc<Carried>,
@@ -78,7 +80,8 @@ impl Work {
 
     pub fn new(told: impl Fn(Progress) + Send + Sync + 'static, cancel: Cancel) -> Self {
         let carried = Arc::default();
-        Self { told: Arc::new(told), waits: Arc::new(|_| {}), cancel, upload_limit: None, max_wait: MAX_WAIT, carried }
+        let also = Cancel::default();
+        Self { told: Arc::new(told), waits: Arc::new(|_| {}), cancel, also, upload_limit: None, max_wait: MAX_WAIT, carried }
     }
 
     /// Sends no more than so many bytes a second.
@@ -108,7 +111,13 @@ impl Work {
     }
 
     pub fn is_cancelled(&self) -> bool {
-        self.cancel.is_cancelled()
+        self.cancel.is_cancelled() || self.also.is_cancelled()
+    }
+
+    /// The same work, a part of which can be stopped alone.
+    pub(crate) fn stoppable(&self) -> (Self, Cancel) {
+        let also = Cancel::default();
+        (Self { also: also.clone(), ..self.clone() }, also)
     }
 
     /// Ends work that was stopped; called where everything done so far is durable.

@@ -12,7 +12,7 @@ use crate::meta::{Meta, MetaError, Refused, User, UserChange};
 use crate::objects::Objects;
 use crate::ops::stamp::rfc3339;
 use crate::ops::status::Status;
-use crate::rpc::Hints;
+use crate::rpc::{Grown, Hints};
 
 /// Users in one answer; the next page begins after the last.
 const PAGE: usize = 1000;
@@ -84,7 +84,7 @@ impl Admin {
     async fn user_change(&self, verb: &str, name: &str, change: UserChange) -> Answer {
         let before = self.user(name).await?;
         self.meta.user_change(&before.name, change).await.map_err(failed)?;
-        self.hints.grew(&before.account, 0, true);
+        self.hints.grew(&before.account, Grown { access: true, ..Grown::default() });
         // A deleted account may be gone by the time we look again.
         let after = self.meta.user(&before.name).await.map_err(failed)?;
         let changed = after.as_ref() != Some(&before);

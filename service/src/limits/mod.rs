@@ -32,9 +32,14 @@ pub const OBJECT_DEADLINE: Duration = Duration::from_secs(45);
 pub const FRONT_PAGE_WAIT: Duration = Duration::from_millis(300);
 /// A watcher's admission is looked at again at least this often.
 pub const WATCH_RECHECK: Duration = Duration::from_secs(300);
+/// Hints that may wait for a slow reader; more would only repeat the newest.
+pub const HINTS_WAITING_MAX: usize = 4;
+/// Entries kept of a watched log for its streams; what is longer a watcher pulls.
+pub const HINT_BYTES_MAX: usize = 32 << 10;
 
 const _: () = {
     assert!(MESSAGE_BYTES_MAX > 2 * proto::wire::limits::BATCH_BYTES_MAX);
     assert!(MESSAGE_BYTES_MAX > 2 * proto::wire::limits::PULL_BYTES_MAX);
+    assert!(HINT_BYTES_MAX < MESSAGE_BYTES_MAX);
     assert!(UPLOAD_IDLE.as_secs() < UPLOAD_DEADLINE.as_secs());
 };

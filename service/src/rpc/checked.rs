@@ -189,6 +189,12 @@ pub fn pull(sent: v1::PullRequest) -> PullQuery {
     PullQuery { from, known_size, headers_only, bytes_max: PULL_BYTES_MAX }
 }
 
+/// The size a stream of hints begins after.
+pub fn watch(sent: v1::WatchRequest) -> u64 {
+    let v1::WatchRequest { known_size } = sent;
+    known_size
+}
+
 /// The first message of an upload: what is reserved, and the first content.
 pub fn put_pack(sent: v1::PutPackRequest) -> Checked<(NewPack, Bytes)> {
     let v1::PutPackRequest { id, class, last_day, content } = sent;

@@ -9,8 +9,9 @@ pub mod refusal;
 mod serve;
 mod state;
 mod vault;
+mod watch;
 
 pub use checked::{INVITE_BYTES, invite_hash};
-pub use hints::Hints;
+pub use hints::{Grown, Hints};
 pub use serve::{Connection, Service};
 pub use state::{Registration, Settings};

@@ -1,4 +1,4 @@
-//! `Vault`: the log and what stands beside it. Packs are in `packs`.
+//! `Vault`: the log and what stands beside it. Packs are in `packs`, streams of hints in `watch`.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,25 +8,19 @@ use proto::v1;
 use proto::v1::refusal::Reason;
 use proto::v1::vault_server::Vault;
 use proto::wire::header::RecordKind;
-use tokio::sync::mpsc;
 use tokio_stream::Stream;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::accounts::{OLDEST_CLIENT, check_credentials};
 use super::checked::{self, Append};
-use super::hints::Watcher;
+use super::hints::Grown;
 use super::refusal::{of_meta, refuse};
 use super::state::{State, take_try};
-use super::{answers, packs};
+use super::{answers, packs, watch};
 use crate::auth::token::Caller;
-use crate::env::random;
-use crate::limits::{FRONT_PAGE_WAIT, Share, WATCH_RECHECK};
+use crate::limits::{FRONT_PAGE_WAIT, Share};
 use crate::meta::{NewRecord, Opened, SlotBytes};
 use crate::objects::{ObjectName, collect};
-
-/// Hints that may wait for a slow reader; more would only repeat the newest.
-const HINTS_WAITING_MAX: usize = 4;
 
 pub struct VaultRpc(pub Arc<State>);
 
@@ -72,23 +66,10 @@ impl Vault for VaultRpc {
     type WatchStream = Answers<v1::WatchHint>;
 
     async fn watch(&self, request: Request<v1::WatchRequest>) -> Answer<Self::WatchStream> {
-        let state = self.0.clone();
-        let (caller, place) = state.enter(request.metadata(), Share::Watch)?;
-        // Subscribed before the size is read: what is appended in between is a hint, not a gap.
-        let watcher = state.hints.subscribe(caller.account);
-        let size = state.meta.log_size(&caller).await.map_err(of_meta)?;
-        let (sender, receiver) = mpsc::channel(HINTS_WAITING_MAX);
-        tokio::spawn(async move {
-            let _place = place;
-            metrics::gauge!("chatkeepd_sync_streams").increment(1);
-            let gone = sender.clone();
-            tokio::select! {
-                () = watch(&state, &caller, watcher, size, sender) => {}
-                () = gone.closed() => {}
-            }
-            metrics::gauge!("chatkeepd_sync_streams").decrement(1);
-        });
-        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+        let (caller, place) = self.0.enter(request.metadata(), Share::Watch)?;
+        let from = checked::watch(request.into_inner());
+        let hints = watch::begin(self.0.clone(), caller, from, place).await?;
+        Ok(Response::new(Box::pin(hints)))
     }
 
     async fn put_pack(&self, request: Request<Streaming<v1::PutPackRequest>>) -> Answer<v1::PutPackResponse> {
@@ -130,7 +111,7 @@ impl State {
         let account = roster.record.header.account;
         let appended = self.meta.append_roster(roster, slots, self.now_ms()).await.map_err(of_meta)?;
         if appended.grew {
-            self.hints.grew(&account, appended.size, true);
+            self.hints.grew(&account, Grown { size: appended.size, access: true, ..Grown::default() });
             self.mirror_work.notify_one();
         }
         Ok(answers::appended(appended))
@@ -141,9 +122,11 @@ impl State {
         let leaves = records.iter().any(|r| r.record.header.is_last());
         let has_head = records.iter().any(|r| r.record.header.kind == RecordKind::Head);
         let wakes = leaves || records.iter().any(|r| !r.body.is_empty());
+        let watched = self.hints.is_watched(&caller.account).then(|| records.clone());
         let appended = self.meta.append(caller, records, self.now_ms()).await.map_err(of_meta)?;
-        if appended.grew && wakes {
-            self.hints.grew(&caller.account, appended.size, leaves);
+        if appended.grew {
+            let entries = watched.map_or_else(Vec::new, |records| watch::entries(records, &appended.placed));
+            self.hints.grew(&caller.account, Grown { size: appended.size, access: leaves, wakes, entries });
         }
         if appended.grew && has_head {
             self.mirror_work.notify_one();
@@ -167,54 +150,6 @@ impl State {
             Err(_) => Bytes::new(),
         }
     }
-}
-
-/// Tells sizes until the caller is no longer admitted, the service stops, or nobody listens.
-async fn watch(
-    state: &State,
-    caller: &Caller,
-    mut watcher: Watcher,
-    size: u64,
-    sender: mpsc::Sender<Result<v1::WatchHint, Status>>,
-) {
-    let mut stopping = state.stopping.subscribe();
-    let (mut told, mut access) = (None, 0);
-    let mut size = size;
-    loop {
-        if told != Some(size) {
-            if sender.send(Ok(v1::WatchHint { size })).await.is_err() {
-                return;
-            }
-            told = Some(size);
-        }
-        let check = tokio::select! {
-            hint = watcher.next() => {
-                size = size.max(hint.size);
-                std::mem::replace(&mut access, hint.access) != hint.access
-            }
-            () = tokio::time::sleep(recheck_after(state)) => true,
-            () = async { drop(stopping.wait_for(|s| *s).await) } => {
-                let _ = sender.send(Err(Status::unavailable("the service is stopping"))).await;
-                return;
-            }
-        };
-        if !check {
-            continue;
-        }
-        match state.meta.log_size(caller).await {
-            Ok(now) => size = size.max(now),
-            Err(error) => {
-                let _ = sender.send(Err(of_meta(error))).await;
-                return;
-            }
-        }
-    }
-}
-
-/// Up to a tenth earlier than the limit, so that watchers who came together do not ask together.
-fn recheck_after(state: &State) -> std::time::Duration {
-    let jitter = u32::from(u16::from_le_bytes(random(state.entropy.as_ref())));
-    WATCH_RECHECK - WATCH_RECHECK / 10 * jitter / u32::from(u16::MAX)
 }
 
 fn check_version(client: &str) -> Result<(), Status> {

@@ -1,7 +1,7 @@
 //! One device doing one thing: what tests start as a process of its own, watch, and kill.
 //!
 //! `acting HOME SERVER ACT…`: `register DEVICE`, `login DEVICE`, `import CHAT FROM TO PHOTO`, `marked FILE`, `backup
-//! LABEL`, `restore`, `check`, `list`.
+//! LABEL`, `restore`, `check`, `list`, `sync`, `record CHAT FROM` (for ever, in live exchange; says which messages are kept).
 
 use std::io::Cursor;
 use std::path::Path;
@@ -13,7 +13,7 @@ use client::event::{Attachment, Presence, Role};
 use client::home::{FileKeys, Home};
 use client::remote::{Network, ServerAddress};
 use client::sources::{ChatInfo, Sink as _};
-use client::sync::{BackupOptions, CheckLevel, RestoreOptions};
+use client::sync::{BackupOptions, CheckLevel, Inbox, LiveOptions, RestoreOptions};
 use client::vault::{Vault, Where, Work};
 use tests::history::{chat, import, listed, message};
 use tests::world::{PASSPHRASE, by_passphrase, label, name, reached_by, register_at};
@@ -66,6 +66,23 @@ async fn run(dir: &Path, server: &str, act: &[&str]) -> Result<()> {
             assert!(checked.ok, "{checked:?}");
         }
         ["list"] => listed(&archive).iter().for_each(|line| println!("{line}")),
+        ["sync"] => drop(vault.sync(&mut archive, &work).await?),
+        ["record", number, from] => {
+            let (recorder, mut inbox) = Inbox::new();
+            let chat = chat(number.parse().expect("a number"));
+            let writes = async {
+                for n in from.parse().expect("a number").. {
+                    let kept = recorder.record(chat.clone(), message(n, &format!("message {n}"))).await;
+                    kept.expect("it is kept");
+                    println!("{n}");
+                }
+            };
+            let mut told = |_: client::sync::News<'_>| {};
+            tokio::select! {
+                ended = vault.watch(&mut archive, &mut inbox, LiveOptions::default(), &work, &mut told) => ended?,
+                () = writes => {}
+            }
+        }
         other => panic!("no such act: {other:?}"),
     }
     Ok(())

@@ -9,7 +9,7 @@ use client::crypto::slot::AccountName;
 use client::env::Env;
 use client::home::{Home, KeyStore};
 use client::ids::DeviceId;
-use client::sync::{BackupOptions, CheckLevel, RestoreOptions};
+use client::sync::{BackupOptions, CheckLevel, Inbox, LiveOptions, RestoreOptions, Told};
 use client::vault::{Kept, Secret, Vault, Where, Work};
 
 fn sends<F: Future + Send>(call: F) {
@@ -46,6 +46,7 @@ fn entering() {
 fn everyday(vault: &mut Vault, archive: &mut Archive, work: &Work) {
     sends(vault.backup(archive, give::<&BackupOptions>(), work));
     sends(vault.sync(archive, work));
+    sends(vault.watch(archive, give::<&mut Inbox>(), LiveOptions::default(), work, give::<Told<'_>>()));
     sends(vault.restore(archive, give::<&RestoreOptions>(), work));
     sends(vault.check(archive, give::<CheckLevel>(), work));
     sends(vault.usage());

@@ -7,9 +7,10 @@ use client::archive::Archive;
 use client::crypto::opaque::Bounds;
 use client::env::{Env, Hands, SharedEntropy};
 use client::error::Result;
-use client::sync::{BackupOptions, RestoreOptions};
+use client::sync::{BackupOptions, Inbox, LiveOptions, RestoreOptions};
 use client::vault::{Joined, Vault, Where, Work};
-use tests::history::import;
+use tests::history;
+use tests::history::{import, message};
 use tests::world::Place;
 
 use crate::network::{Trace, Wire};
@@ -68,6 +69,33 @@ impl Device {
         self.rest().await;
         self.backup().await;
         messages
+    }
+
+    /// Stays in exchange for a while and writes as an app does. Answers how many messages.
+    pub async fn chat(&mut self, chat: usize, from: u64) -> u64 {
+        let rests: Vec<_> = (0..self.chance.below(12)).map(|_| self.chance.below(1_500)).collect();
+        let last = Duration::from_millis(self.chance.below(20_000));
+        let (recorder, mut inbox) = Inbox::new();
+        let writes = async {
+            for (n, rest) in (from..).zip(&rests) {
+                // Some without a rest: they travel together.
+                tokio::time::sleep(Duration::from_millis(rest.saturating_sub(300))).await;
+                let row = message(n, &format!("message {n} of chat {chat}"));
+                recorder.record(history::chat(chat), row).await.unwrap();
+            }
+            tokio::time::sleep(last).await;
+            recorder.release().await;
+        };
+        let (vault, archive) = (self.vault.as_mut().unwrap(), self.archive.as_mut().unwrap());
+        let (work, mut told) = (work(), |_: client::sync::News<'_>| {});
+        let mut watches = std::pin::pin!(vault.watch(archive, &mut inbox, LiveOptions::default(), &work, &mut told));
+        let ended = tokio::select! {
+            biased;
+            ended = &mut watches => ended,
+            () = writes => watches.await,
+        };
+        ended.unwrap();
+        rests.len() as u64
     }
 
     pub async fn backup(&mut self) {

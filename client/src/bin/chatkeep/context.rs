@@ -1,7 +1,7 @@
 //! What a command has to work with: settings, the ways out, the home, its keys, and the way to the server.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use client::archive::Archive;
 use client::env::Env;
@@ -10,6 +10,7 @@ use client::home::{FileKeys, Home, KeyStore, Lock, LockError};
 use client::remote::{Network, Proxy, ServerAddress};
 use client::vault::{Cancel, Identity, Kept, Phase, Progress as Told, Vault, Where, Work};
 
+use crate::agent::{self, Given};
 use crate::args::Global;
 use crate::keyring::{NoKeyring, OsKeys};
 use crate::logging;
@@ -25,14 +26,25 @@ pub struct Context {
     pub progress: Progress,
     pub cancel: Cancel,
     pub env: Env,
+    flags: Global,
 }
+
+/// How long a running `sync --watch`, or a writer it has given the home to, is waited for.
+const GIVE_WAIT: Duration = Duration::from_secs(120);
 
 /// An opened home whose lock this process holds.
 pub struct Writing {
     pub vault: Vault,
     pub archive: Archive,
     /// Freed last.
+    _lock: Held,
+}
+
+/// The home's lock.
+pub struct Held {
     _lock: Lock,
+    /// The watcher that gave it; hears of the end after the lock is free.
+    _given: Option<Given>,
 }
 
 impl Context {
@@ -43,7 +55,16 @@ impl Context {
         logging::begin(&settings, flags.verbose, quiet);
         let interval = settings.time("progress_interval");
         let progress = Progress::new(settings.mode(), interval, settings.json, quiet);
-        Ok(Self { settings, output, progress, cancel: Cancel::default(), env: Env::system() })
+        let flags = flags.clone();
+        Ok(Self { settings, output, progress, cancel: Cancel::default(), env: Env::system(), flags })
+    }
+
+    /// The same command under the settings as they are now.
+    pub fn again(&self) -> Result<Self> {
+        let settings = Settings::load(&self.flags)?;
+        let output = Output::new(settings.json, self.output.quiet, settings.no_input, settings.colour());
+        let (progress, cancel) = (self.progress.clone(), self.cancel.clone());
+        Ok(Self { settings, output, progress, cancel, env: self.env.clone(), flags: self.flags.clone() })
     }
 
     pub fn home(&self) -> Home {
@@ -146,14 +167,34 @@ impl Context {
     /// Opens vault and archive for writing, as the only writer.
     pub fn writing(&self, command: &str) -> Result<Writing> {
         self.identity()?;
-        let lock = self.lock(command)?;
+        self.open(self.lock(command)?)
+    }
+
+    /// As [`writing`](Self::writing), but asks no watcher for the home.
+    pub fn writing_alone(&self, command: &str) -> Result<Writing> {
+        self.identity()?;
+        self.open(Held { _lock: self.lock_now(command)?, _given: None })
+    }
+
+    fn open(&self, lock: Held) -> Result<Writing> {
         let vault = self.vault()?;
         let archive = vault.archive()?;
         Ok(Writing { vault, archive, _lock: lock })
     }
 
-    /// Takes the home's lock or says who has it.
-    pub fn lock(&self, command: &str) -> Result<Lock> {
+    /// Takes the home's lock or says who has it. A running `sync --watch` gives it away meanwhile.
+    pub fn lock(&self, command: &str) -> Result<Held> {
+        match self.lock_now(command) {
+            Ok(lock) => Ok(Held { _lock: lock, _given: None }),
+            Err(busy) if busy.exit == 11 => {
+                let given = agent::ask(&self.settings.places.agent_socket(), GIVE_WAIT).ok_or(busy)?;
+                Ok(Held { _lock: self.lock_now(command)?, _given: Some(given) })
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    fn lock_now(&self, command: &str) -> Result<Lock> {
         let home = self.home();
         let made = Home::open(home.dir()).map_err(|e| Problem::io(home.dir(), &e))?;
         Lock::take(&made.lock_path(), std::process::id(), command).map_err(|e| match e {
@@ -161,6 +202,11 @@ impl Context {
             LockError::Io(e) => Problem::io(&made.lock_path(), &e),
             _ => Problem::internal("the home's lock failed"),
         })
+    }
+
+    /// How many bytes a second the configuration lets uploads have.
+    pub fn limit_upload(&self) -> Option<u64> {
+        self.settings.value("backup.limit_upload").and_then(|v| crate::args::rate(v).ok())
     }
 
     /// Work that shows its progress and stops at the first interrupt.

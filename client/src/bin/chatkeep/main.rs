@@ -1,5 +1,6 @@
 //! `chatkeep`: the client as a program.
 
+mod agent;
 mod args;
 mod commands;
 mod context;
@@ -7,6 +8,7 @@ mod interrupt;
 mod keyring;
 mod kit;
 mod logging;
+mod notify;
 mod output;
 mod problem;
 mod progress;

@@ -1,10 +1,11 @@
 //! What is done every day.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::rate;
+use super::{rate, span};
 use super::secret::RecoveryKeyFrom;
 
 /// Import what is new, make a snapshot, and upload what the vault lacks
@@ -57,10 +58,18 @@ pub enum MediaChoice {
     Later,
 }
 
-/// Exchange what is new with the vault, once
+/// Exchange what is new with the vault, once or as it happens
 #[derive(Args)]
-#[command(after_long_help = "Examples:\n  chatkeep sync\n  chatkeep sync --max-wait 10m --json")]
-pub struct Sync {}
+#[command(after_long_help = "Examples:\n  chatkeep sync\n  chatkeep sync --max-wait 10m --json\n  \
+    chatkeep sync --watch --interval 5m")]
+pub struct Sync {
+    /// Stay: hear at once what other devices write, and try again by itself when the server is away
+    #[arg(long)]
+    pub watch: bool,
+    /// How often to compare the whole with the server while nothing is heard
+    #[arg(long, value_name = "TIME", value_parser = span, requires = "watch")]
+    pub interval: Option<Duration>,
+}
 
 /// Say in words what is safe, and what is not yet
 #[derive(Args)]

@@ -36,7 +36,7 @@ pub struct Cli {
 }
 
 /// Flags of every command, before it or after it.
-#[derive(Args, Default)]
+#[derive(Args, Clone, Default)]
 #[command(next_help_heading = "Everywhere")]
 pub struct Global {
     /// Use this profile: an account of its own, with a home of its own

@@ -14,7 +14,7 @@ pub struct Chats {}
 /// Show messages of a chat: the last ones, or those around a message or date
 #[derive(Args)]
 #[command(after_long_help = "Examples:\n  chatkeep show Family\n  chatkeep show Family --date 2024-06-11 -n 50\n  \
-    chatkeep show 3f9a --around 7be2d104")]
+    chatkeep show 3f9a --around 7be2d104\n  chatkeep show Family --follow --json")]
 pub struct Show {
     /// The chat's name, or the first characters of its id
     pub chat: String,
@@ -27,6 +27,9 @@ pub struct Show {
     /// How many messages
     #[arg(short = 'n', value_name = "N", default_value_t = 20)]
     pub limit: usize,
+    /// Stay, and show new messages as they come in
+    #[arg(long, conflicts_with_all = ["around", "date"])]
+    pub follow: bool,
 }
 
 /// Find messages: all words, \"quoted phrases\", and none of the words with a dash before them

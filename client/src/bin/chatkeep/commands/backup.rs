@@ -30,7 +30,7 @@ pub async fn run(context: &Context, args: &Backup) -> Result<Outcome> {
     let mut writing = context.writing("backup")?;
     let limit = args
         .limit_upload
-        .or_else(|| context.settings.value("backup.limit_upload").and_then(|v| crate::args::rate(v).ok()));
+        .or_else(|| context.limit_upload());
     let imported = import_sources(context, args, &mut writing)?;
     if args.dry_run {
         return planned(&writing, &imported, begun);

@@ -10,6 +10,7 @@ mod device;
 mod doctor;
 mod explain;
 mod exporting;
+mod follow;
 mod forget;
 mod formats;
 mod from_bucket;
@@ -29,6 +30,7 @@ mod snapshots;
 mod status;
 mod sync;
 mod view;
+mod watch;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -44,10 +46,12 @@ pub async fn run(command: &Command, context: &Context) -> Result<Outcome> {
         Command::Import(args) => imports::run(context, args),
         Command::Formats(_) => Ok(formats::run()),
         Command::Restore(args) => restore::run(context, args).await,
+        Command::Sync(args) if args.watch => watch::run(context, args).await,
         Command::Sync(_) => sync::run(context).await,
         Command::Status(args) => status::run(context, args).await,
         Command::Log(args) => log::run(context, args),
         Command::Chats(_) => chats::run(context),
+        Command::Show(args) if args.follow => follow::run(context, args).await,
         Command::Show(args) => show::run(context, args),
         Command::Search(args) => search::run(context, args),
         Command::Export(args) => exporting::run(context, args),

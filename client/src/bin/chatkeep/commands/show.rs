@@ -51,7 +51,7 @@ pub fn run(context: &Context, args: &Show) -> Result<Outcome> {
     Ok(Outcome::printed())
 }
 
-fn line(shown: &Shown) -> String {
+pub fn line(shown: &Shown) -> String {
     let m = &shown.message;
     format!("{}  {}  {}   {}\n", messages::moment(m), messages::sender(m), messages::text(m), m.id.short())
 }

@@ -21,8 +21,7 @@ pub async fn run(context: &Context) -> Result<Outcome> {
         context.output.warn(&Warning::new("W_ATTACHMENTS_WAITING", message).hint("run `chatkeep sync` again"));
     }
     if done.disagreed {
-        let message = "another device has stored other rows than this one; nothing was changed by it";
-        context.output.warn(&Warning::new("W_DISAGREED", message).hint("`chatkeep check`"));
+        disagreed(context);
     }
     let text = format!(
         "Pulled  {}, {}\nPushed  {}, {}\n",
@@ -39,4 +38,10 @@ pub async fn run(context: &Context) -> Result<Outcome> {
         "attachments_waiting": done.attachments_waiting,
     });
     Ok(Outcome::new(changed("sync", done.pulled_events + done.pushed_events > 0, more), text))
+}
+
+/// Says that a head of another device holds other rows.
+pub fn disagreed(context: &Context) {
+    let message = "another device has stored other rows than this one; nothing was changed by it";
+    context.output.warn(&Warning::new("W_DISAGREED", message).hint("`chatkeep check`"));
 }

@@ -27,6 +27,8 @@ pub struct Places {
     pub state: PathBuf,
     /// What may be deleted at any time.
     pub cache: PathBuf,
+    /// What lives as long as a session: the socket of a running `sync --watch`.
+    pub runtime: PathBuf,
     /// Whether `CHATKEEP_HOME` names it: then the OS keyring is never touched.
     pub own_home: bool,
 }
@@ -133,6 +135,11 @@ impl Settings {
 }
 
 impl Places {
+    /// Where a running `sync --watch` is asked for the home.
+    pub fn agent_socket(&self) -> PathBuf {
+        self.runtime.join("agent.sock")
+    }
+
     fn find(config: Option<PathBuf>, profile: Option<&str>) -> Result<Self> {
         let within = |base: PathBuf| match profile {
             Some(name) => base.join("profiles").join(name),
@@ -142,7 +149,7 @@ impl Places {
             let own = PathBuf::from(own);
             let config = config.unwrap_or_else(|| own.join("config.toml"));
             let home = within(own);
-            return Ok(Self { config, state: home.clone(), cache: home.join("cache"), home, own_home: true });
+            return Ok(Self { config, state: home.clone(), cache: home.join("cache"), runtime: home.clone(), home, own_home: true });
         }
         let known = directories::ProjectDirs::from("", "", crate::NAME)
             .ok_or_else(|| Problem::usage("this machine names no home folder").hint("set CHATKEEP_HOME"))?;
@@ -153,6 +160,7 @@ impl Places {
             home: within(known.data_dir().to_path_buf()),
             state: within(state.to_path_buf()),
             cache: within(known.cache_dir().to_path_buf()),
+            runtime: within(known.runtime_dir().unwrap_or(state).to_path_buf()),
             own_home: false,
         })
     }
