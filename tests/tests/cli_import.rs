@@ -6,5 +6,7 @@ mod exporting;
 mod files;
 #[path = "cli_import/importing.rs"]
 mod importing;
+#[path = "cli_import/left_there.rs"]
+mod left_there;
 #[path = "cli_import/reading.rs"]
 mod reading;

@@ -46,10 +46,14 @@ pub async fn run(context: &Context, args: &Backup) -> Result<Outcome> {
     let indexed = context.index(&mut writing.archive, "backup")?;
     if done.attachments_waiting > 0 {
         let waiting = counted(done.attachments_waiting, "attachment");
-        context.output.warn(
-            &Warning::new("W_ATTACHMENTS_WAITING", format!("{waiting} wait to be uploaded"))
-                .hint("run `chatkeep backup` again; `chatkeep status` says what waits"),
-        );
+        let mut warning = Warning::new("W_ATTACHMENTS_WAITING", format!("{waiting} wait to be uploaded"));
+        for (export, files) in writing.archive.waiting_outside()? {
+            let (export, files) = (clean(&export.to_string_lossy()), counted(files, "attachment"));
+            warning = warning.hint(format!(
+                "{files} in {export}, which is not there or has changed: put it back, or back it up again"
+            ));
+        }
+        context.output.warn(&warning.hint("run `chatkeep backup` again; `chatkeep status` says what waits"));
     }
     if done.disagreed {
         context.output.warn(

@@ -7,7 +7,7 @@ use crate::output::Outcome;
 use crate::problem::{Problem, Result};
 
 /// Code, exit code, what it means and what helps.
-const CODES: [(&str, u8, &str); 49] = [
+const CODES: [(&str, u8, &str); 50] = [
     (
         "E_NOT_SET_UP",
         10,
@@ -169,6 +169,11 @@ const CODES: [(&str, u8, &str); 49] = [
         "W_ATTACHMENTS_WAITING",
         3,
         "Some attachments are not in the vault yet, or not with this device. `chatkeep backup` on the device that has them sends them.",
+    ),
+    (
+        "W_CONFIG",
+        3,
+        "A running `sync --watch` was asked to read its configuration again and found a mistake in it; it goes on with what it had. Correct the file and send SIGHUP again.",
     ),
     (
         "W_DISAGREED",
