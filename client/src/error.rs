@@ -186,6 +186,12 @@ impl Error {
     }
 }
 
+impl From<crate::env::BrokeOff> for Error {
+    fn from(broke_off: crate::env::BrokeOff) -> Self {
+        Self::Internal(broke_off.to_string())
+    }
+}
+
 impl From<ArchiveError> for Error {
     fn from(error: ArchiveError) -> Self {
         let path = || "the archive".to_owned();

@@ -4,9 +4,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use thiserror::Error;
 use tokio::task::JoinHandle;
 
-use crate::error::{Error, Result};
+/// Work that was handed over ended in a panic.
+#[derive(Debug, Error, Clone, Copy, PartialEq, Eq)]
+#[error("work on another thread broke off")]
+pub struct BrokeOff;
 
 /// Who does work beside the task that asked for it.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -36,13 +40,12 @@ pub enum Job<T> {
 }
 
 impl<T: Unpin> Future for Job<T> {
-    type Output = Result<T>;
+    type Output = Result<T, BrokeOff>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let broken = || Error::Internal("work on another thread broke off".to_owned());
         match &mut *self {
-            Self::Elsewhere(handle) => Pin::new(handle).poll(context).map(|done| done.map_err(|_| broken())),
-            Self::Done(done) => Poll::Ready(done.take().ok_or_else(broken)),
+            Self::Elsewhere(handle) => Pin::new(handle).poll(context).map(|done| done.map_err(|_| BrokeOff)),
+            Self::Done(done) => Poll::Ready(done.take().ok_or(BrokeOff)),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::crypto::Entropy;
 
-pub use hands::{Hands, Job};
+pub use hands::{BrokeOff, Hands, Job};
 
 /// A clock that tells the time of day.
 pub trait Clock: Send + Sync {
