@@ -2,3 +2,5 @@
 
 #[path = "sync/first.rs"]
 mod first;
+#[path = "sync/left_there.rs"]
+mod left_there;
