@@ -20,7 +20,7 @@ impl Archive {
         let mut view = Self::create(dir, key, self.parts.clone())?;
         // Before the rows: texts that are files of their own are put in as rows come.
         view.media = media::Store::new(&self.dir.join("media"), self.parts.sealer.clone());
-        let mut files = self.db.prepare("SELECT file, hash, bytes, here FROM files WHERE here IS NOT NULL")?;
+        let mut files = self.db.prepare_cached("SELECT file, hash, bytes, here FROM files WHERE here IS NOT NULL")?;
         let mut found = files.query([])?;
         let transaction = view.db.transaction()?;
         while let Some(r) = found.next()? {
@@ -29,7 +29,7 @@ impl Archive {
             transaction
                 .execute("INSERT INTO files (file, hash, bytes, here, vault) VALUES (?1, ?2, ?3, ?4, 1)", values)?;
         }
-        let mut places = self.db.prepare("SELECT export, member, file FROM outside")?;
+        let mut places = self.db.prepare_cached("SELECT export, member, file FROM outside")?;
         let mut found = places.query([])?;
         while let Some(r) = found.next()? {
             let values: [rusqlite::types::Value; 3] = [r.get(0)?, r.get(1)?, r.get(2)?];

@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::error::Result;
 use super::parts::Ids;
+use super::statements::Statements as _;
 use crate::event::{Chat, Row, tag};
 use crate::ids::ChatId;
 
@@ -21,7 +22,7 @@ pub(super) fn entry(db: &Connection, ids: &dyn Ids, chat: &Chat) -> Result<Entry
     if let Some(found) = by_id(db, &id)? {
         return Ok(found);
     }
-    db.execute(
+    db.run(
         "INSERT INTO chats (id, source, conversation) VALUES (?1, ?2, ?3)",
         params![id.0, chat.source, chat.conversation],
     )?;
@@ -29,12 +30,12 @@ pub(super) fn entry(db: &Connection, ids: &dyn Ids, chat: &Chat) -> Result<Entry
 }
 
 pub(super) fn by_id(db: &Connection, id: &ChatId) -> Result<Option<Entry>> {
-    let found = db.query_row("SELECT n, id, source, conversation FROM chats WHERE id = ?1", [id.0], read);
+    let found = db.one("SELECT n, id, source, conversation FROM chats WHERE id = ?1", [id.0], read);
     Ok(found.optional()?)
 }
 
 pub(super) fn by_number(db: &Connection, n: i64) -> Result<Entry> {
-    Ok(db.query_row("SELECT n, id, source, conversation FROM chats WHERE n = ?1", [n], read)?)
+    Ok(db.one("SELECT n, id, source, conversation FROM chats WHERE n = ?1", [n], read)?)
 }
 
 /// All chats by id: the order of row keys.
@@ -53,7 +54,7 @@ pub(super) fn dirty(db: &Connection) -> Result<Vec<Entry>> {
 }
 
 fn list(db: &Connection, sql: &str) -> Result<Vec<Entry>> {
-    let mut statement = db.prepare(sql)?;
+    let mut statement = db.prepare_cached(sql)?;
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }
@@ -64,7 +65,7 @@ fn read(row: &rusqlite::Row<'_>) -> rusqlite::Result<Entry> {
 }
 
 pub(super) fn set_dirty(db: &Connection, n: i64, dirty: bool) -> Result<()> {
-    db.execute("UPDATE chats SET dirty = ?2 WHERE n = ?1", params![n, dirty])?;
+    db.run("UPDATE chats SET dirty = ?2 WHERE n = ?1", params![n, dirty])?;
     Ok(())
 }
 
@@ -73,13 +74,13 @@ pub(super) fn set_dirty(db: &Connection, n: i64, dirty: bool) -> Result<()> {
 pub(super) fn learn_title(db: &Connection, n: i64, row: &Row) -> Result<()> {
     let Some(title) = row.fields.text(tag::TITLE) else { return Ok(()) };
     let as_of = row.fields.number(tag::AS_OF).unwrap_or(i64::MIN);
-    db.execute(
+    db.run(
         "UPDATE chats SET title = ?2, title_as_of = ?3 \
          WHERE n = ?1 AND (title_as_of IS NULL OR (title_as_of, title) < (?3, ?2))",
         params![n, title, as_of],
     )?;
     if let Some(shape) = row.fields.text(tag::ACTION) {
-        db.execute("UPDATE chats SET shape = ?2 WHERE n = ?1", params![n, shape])?;
+        db.run("UPDATE chats SET shape = ?2 WHERE n = ?1", params![n, shape])?;
     }
     Ok(())
 }
@@ -87,12 +88,12 @@ pub(super) fn learn_title(db: &Connection, n: i64, row: &Row) -> Result<()> {
 /// The title that import rows state.
 pub(super) fn stated_title(db: &Connection, id: &ChatId) -> Result<Option<String>> {
     let sql = "SELECT title FROM chats WHERE id = ?1 AND title_as_of IS NOT NULL";
-    Ok(db.query_row(sql, [id.0], |r| r.get(0)).optional()?.flatten())
+    Ok(db.one(sql, [id.0], |r| r.get(0)).optional()?.flatten())
 }
 
 /// Shows a title at once, until an import row states one.
 pub(super) fn suggest_title(db: &Connection, n: i64, title: Option<&str>, shape: Option<&str>) -> Result<()> {
-    db.execute(
+    db.run(
         "UPDATE chats SET title = CASE WHEN title_as_of IS NULL THEN coalesce(?2, title) ELSE title END, \
          shape = coalesce(shape, ?3) WHERE n = ?1",
         params![n, title, shape],

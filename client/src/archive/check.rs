@@ -1,6 +1,7 @@
 //! Checking the archive against itself.
 
 use super::error::Result;
+use super::statements::Statements as _;
 use super::{Archive, media};
 use crate::ids::FileId;
 
@@ -14,7 +15,7 @@ impl Archive {
         let mut problems = Vec::new();
         // In WAL mode every page the cipher complains about is a page in use.
         for pragma in ["PRAGMA cipher_integrity_check", "PRAGMA integrity_check"] {
-            let mut statement = self.db.prepare(pragma)?;
+            let mut statement = self.db.prepare_cached(pragma)?;
             for line in statement.query_map([], |r| r.get::<_, String>(0))?.take(PROBLEMS_MAX) {
                 problems.push(line?);
             }
@@ -59,7 +60,7 @@ impl Archive {
                 "SELECT count(*) FROM rows WHERE arrival IS NULL AND (logged IS NOT NULL OR state = 0)",
             ),
         ] {
-            let count: i64 = self.db.query_row(sql, [], |r| r.get(0))?;
+            let count: i64 = self.db.one(sql, [], |r| r.get(0))?;
             if count > 0 {
                 problems.push(format!("{wrong}: {count}"));
             }
@@ -69,7 +70,7 @@ impl Archive {
     }
 
     fn check_media(&self) -> Result<Vec<String>> {
-        let mut statement = self.db.prepare("SELECT file FROM files WHERE here IS NOT NULL")?;
+        let mut statement = self.db.prepare_cached("SELECT file FROM files WHERE here IS NOT NULL")?;
         let mut gone = 0;
         for file in statement.query_map([], |r| Ok(FileId(r.get(0)?)))? {
             gone += u64::from(self.media.open(&self.db, &file?).is_err());

@@ -142,7 +142,7 @@ impl<'t> Commit<'t> {
     pub(super) fn insert_file(&mut self, taken: &Taken) -> Result<()> {
         media::insert(self.db, taken)?;
         // Texts that were too long for their rows are whole from now on.
-        let mut waiting = self.db.prepare("SELECT chat, time, target FROM long_fields WHERE file = ?1")?;
+        let mut waiting = self.db.prepare_cached("SELECT chat, time, target FROM long_fields WHERE file = ?1")?;
         let found = waiting.query_map([taken.file.0], |r| Ok((r.get(0)?, r.get(1)?, EventId(r.get(2)?))))?;
         for found in found {
             let (chat, time, target) = found?;

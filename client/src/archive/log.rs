@@ -12,6 +12,7 @@ use super::chats;
 use super::error::{ArchiveError, Result};
 use super::rows::{self, RowKey};
 use super::schema::{self, Access};
+use super::statements::Statements as _;
 use super::{Archive, Commit};
 use crate::crypto::Digest;
 use crate::event::Chat;
@@ -115,12 +116,12 @@ pub fn leave_note(dir: &Path, key: &[u8; 32], note: Note, value: &[u8]) -> Resul
 }
 
 fn set(db: &Connection, note: Note, value: &[u8]) -> Result<()> {
-    db.execute("INSERT OR REPLACE INTO notes VALUES (?1, ?2)", params![note.name(), value])?;
+    db.run("INSERT OR REPLACE INTO notes VALUES (?1, ?2)", params![note.name(), value])?;
     Ok(())
 }
 
 fn read(db: &Connection, note: Note) -> Result<Option<Vec<u8>>> {
-    let found = db.query_row("SELECT value FROM notes WHERE name = ?1", [note.name()], |r| r.get(0));
+    let found = db.one("SELECT value FROM notes WHERE name = ?1", [note.name()], |r| r.get(0));
     Ok(found.optional()?)
 }
 
@@ -130,19 +131,19 @@ impl Archive {
     }
 
     pub fn setting(&self, name: &str) -> Result<Option<String>> {
-        let found = self.db.query_row("SELECT value FROM settings WHERE name = ?1", [name], |r| r.get(0));
+        let found = self.db.one("SELECT value FROM settings WHERE name = ?1", [name], |r| r.get(0));
         Ok(found.optional()?)
     }
 
     pub fn settings(&self) -> Result<Vec<(String, String)>> {
-        let mut statement = self.db.prepare("SELECT name, value FROM settings ORDER BY name")?;
+        let mut statement = self.db.prepare_cached("SELECT name, value FROM settings ORDER BY name")?;
         let found = statement.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?;
         Ok(found.collect::<rusqlite::Result<_>>()?)
     }
 
     /// Own records the log is not known to have, by counter.
     pub fn outbox(&self) -> Result<Vec<OwnRecord>> {
-        let mut statement = self.db.prepare("SELECT counter, record, body FROM outbox ORDER BY counter")?;
+        let mut statement = self.db.prepare_cached("SELECT counter, record, body FROM outbox ORDER BY counter")?;
         let found = statement.query_map([], |r| {
             let counter: i64 = r.get(0)?;
             Ok(OwnRecord { counter: counter.cast_unsigned(), record: r.get(1)?, body: r.get(2)? })
@@ -151,7 +152,7 @@ impl Archive {
     }
 
     pub fn staged_packs(&self) -> Result<Vec<StagedPack>> {
-        let mut statement = self.db.prepare("SELECT pack, class, state, at FROM packs ORDER BY at, pack")?;
+        let mut statement = self.db.prepare_cached("SELECT pack, class, state, at FROM packs ORDER BY at, pack")?;
         let mut found = statement.query([])?;
         let mut list = Vec::new();
         while let Some(r) = found.next()? {
@@ -167,7 +168,7 @@ impl Archive {
 
     /// Run entries of the catalogue as known, by pack.
     pub fn runs(&self) -> Result<Vec<(PackId, Vec<u8>)>> {
-        let mut statement = self.db.prepare("SELECT pack, entry FROM runs ORDER BY pack")?;
+        let mut statement = self.db.prepare_cached("SELECT pack, entry FROM runs ORDER BY pack")?;
         let found = statement.query_map([], |r| Ok((PackId(r.get(0)?), r.get(1)?)))?;
         Ok(found.collect::<rusqlite::Result<_>>()?)
     }
@@ -175,7 +176,7 @@ impl Archive {
     /// Whether a restore has taken in this pack.
     pub fn is_restored(&self, pack: &PackId) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM restored WHERE pack = ?1)";
-        Ok(self.db.query_row(sql, [pack.0], |r| r.get(0))?)
+        Ok(self.db.one(sql, [pack.0], |r| r.get(0))?)
     }
 
     /// The digest of all rows as the log holds them, kept up to date with every commit (`docs/format.md` §3.7).
@@ -185,7 +186,7 @@ impl Archive {
 
     /// What was noted of a source when it was imported: its size, times, inode and hashes, in the caller's form.
     pub fn source(&self, path: &str) -> Result<Option<Vec<u8>>> {
-        let found = self.db.query_row("SELECT mark FROM sources WHERE path = ?1", [path], |r| r.get(0));
+        let found = self.db.one("SELECT mark FROM sources WHERE path = ?1", [path], |r| r.get(0));
         Ok(found.optional()?)
     }
 }
@@ -195,14 +196,14 @@ impl Commit<'_> {
         if let Some(value) = value {
             return set(self.db, note, value);
         }
-        self.db.execute("DELETE FROM notes WHERE name = ?1", [note.name()])?;
+        self.db.run("DELETE FROM notes WHERE name = ?1", [note.name()])?;
         Ok(())
     }
 
     pub fn set_setting(&mut self, name: &str, value: Option<&str>) -> Result<()> {
         match value {
-            Some(value) => self.db.execute("INSERT OR REPLACE INTO settings VALUES (?1, ?2)", [name, value])?,
-            None => self.db.execute("DELETE FROM settings WHERE name = ?1", [name])?,
+            Some(value) => self.db.run("INSERT OR REPLACE INTO settings VALUES (?1, ?2)", [name, value])?,
+            None => self.db.run("DELETE FROM settings WHERE name = ?1", [name])?,
         };
         Ok(())
     }
@@ -213,8 +214,8 @@ impl Commit<'_> {
         if counter <= 0 {
             return Err(ArchiveError::Refused("counters begin at 1"));
         }
-        self.db.execute("INSERT INTO outbox VALUES (?1, ?2, ?3)", params![counter, own.record, own.body])?;
-        let mut mark = self.db.prepare(
+        self.db.run("INSERT INTO outbox VALUES (?1, ?2, ?3)", params![counter, own.record, own.body])?;
+        let mut mark = self.db.prepare_cached(
             "UPDATE rows SET state = ?6 \
              WHERE chat = ?1 AND time = ?2 AND target = ?3 AND kind = ?4 AND id = ?5 AND state = -1",
         )?;
@@ -234,7 +235,7 @@ impl Commit<'_> {
     /// of them is learnt when the record is applied like any other.
     pub fn accepted(&mut self, counter: u64, index: u64) -> Result<()> {
         let mut carried =
-            self.db.prepare("SELECT chat, value, logged, arrival FROM rows WHERE state = ?1 AND state <> 0")?;
+            self.db.prepare_cached("SELECT chat, value, logged, arrival FROM rows WHERE state = ?1 AND state <> 0")?;
         let mut found = carried.query([counter.cast_signed()])?;
         let mut chats: HashMap<i64, Chat> = HashMap::new();
         while let Some(row) = found.next()? {
@@ -250,7 +251,7 @@ impl Commit<'_> {
                 self.rows.logged(chat, before, value);
             }
         }
-        self.db.execute(
+        self.db.run(
             "UPDATE rows SET arrival = min(coalesce(arrival, ?2), ?2), logged = NULL, state = ?3 \
              WHERE state = ?1 AND state <> 0",
             params![counter.cast_signed(), rows::index(index), rows::SYNCED],
@@ -262,13 +263,13 @@ impl Commit<'_> {
     fn accepted_stretches(&mut self, counter: u64, index: u64) -> Result<()> {
         let mine = "SELECT n FROM stretches WHERE state = ?1 AND state <> 0";
         let sql = format!("SELECT lanes FROM frame_lanes WHERE n IN ({mine})");
-        let mut carried = self.db.prepare(&sql)?;
+        let mut carried = self.db.prepare_cached(&sql)?;
         let mut found = carried.query([counter.cast_signed()])?;
         while let Some(row) = found.next()? {
             self.rows.logged_stretch(&Digest::decode(row.get_ref(0)?.as_blob().unwrap_or_default())?);
         }
-        self.db.execute(&format!("DELETE FROM frame_lanes WHERE n IN ({mine})"), [counter.cast_signed()])?;
-        self.db.execute(
+        self.db.run(&format!("DELETE FROM frame_lanes WHERE n IN ({mine})"), [counter.cast_signed()])?;
+        self.db.run(
             "UPDATE stretches SET arrival = ?2, state = ?3 WHERE state = ?1 AND state <> 0",
             params![counter.cast_signed(), rows::index(index), rows::SYNCED],
         )?;
@@ -278,7 +279,7 @@ impl Commit<'_> {
     /// Takes an own record back that the log will never have: its rows wait again.
     pub fn take_back(&mut self, counter: u64) -> Result<()> {
         for table in ["rows", "stretches"] {
-            self.db.execute(
+            self.db.run(
                 &format!("UPDATE {table} SET state = ?2 WHERE state = ?1 AND state <> 0"),
                 params![counter.cast_signed(), rows::UNSYNCED],
             )?;
@@ -287,45 +288,45 @@ impl Commit<'_> {
     }
 
     fn drop_own(&mut self, counter: u64) -> Result<()> {
-        self.db.execute("DELETE FROM outbox WHERE counter = ?1", [counter.cast_signed()])?;
+        self.db.run("DELETE FROM outbox WHERE counter = ?1", [counter.cast_signed()])?;
         Ok(())
     }
 
     pub fn set_pack(&mut self, staged: &StagedPack) -> Result<()> {
         let StagedPack { pack, class, state, at } = staged;
         let values = params![pack.0, class, *state as i64, at];
-        self.db.execute("INSERT OR REPLACE INTO packs VALUES (?1, ?2, ?3, ?4)", values)?;
+        self.db.run("INSERT OR REPLACE INTO packs VALUES (?1, ?2, ?3, ?4)", values)?;
         Ok(())
     }
 
     /// Forgets a pack that is pinned now, or gone.
     pub fn drop_pack(&mut self, pack: &PackId) -> Result<()> {
-        self.db.execute("DELETE FROM packs WHERE pack = ?1", [pack.0])?;
+        self.db.run("DELETE FROM packs WHERE pack = ?1", [pack.0])?;
         Ok(())
     }
 
     pub fn set_run(&mut self, pack: &PackId, entry: &[u8]) -> Result<()> {
-        self.db.execute("INSERT OR REPLACE INTO runs VALUES (?1, ?2)", params![pack.0, entry])?;
+        self.db.run("INSERT OR REPLACE INTO runs VALUES (?1, ?2)", params![pack.0, entry])?;
         Ok(())
     }
 
     pub fn drop_run(&mut self, pack: &PackId) -> Result<()> {
-        self.db.execute("DELETE FROM runs WHERE pack = ?1", [pack.0])?;
+        self.db.run("DELETE FROM runs WHERE pack = ?1", [pack.0])?;
         Ok(())
     }
 
     pub fn set_restored(&mut self, pack: &PackId) -> Result<()> {
-        self.db.execute("INSERT OR IGNORE INTO restored VALUES (?1)", [pack.0])?;
+        self.db.run("INSERT OR IGNORE INTO restored VALUES (?1)", [pack.0])?;
         Ok(())
     }
 
     pub fn clear_restored(&mut self) -> Result<()> {
-        self.db.execute("DELETE FROM restored", [])?;
+        self.db.run("DELETE FROM restored", [])?;
         Ok(())
     }
 
     pub fn set_source(&mut self, path: &str, mark: &[u8], at: i64) -> Result<()> {
-        self.db.execute("INSERT OR REPLACE INTO sources VALUES (?1, ?2, ?3)", params![path, mark, at])?;
+        self.db.run("INSERT OR REPLACE INTO sources VALUES (?1, ?2, ?3)", params![path, mark, at])?;
         Ok(())
     }
 }

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::error::{ArchiveError, Result};
 use super::outside;
 use super::parts::{MediaSealer, Parts};
+use super::statements::Statements as _;
 use crate::crypto::Wiped;
 use crate::ids::FileId;
 use crate::sources::FileTaken;
@@ -82,7 +83,7 @@ impl Store {
             let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
             let number = i64::from_str_radix(name, 16).ok();
             let known = match number {
-                Some(n) => db.query_row("SELECT EXISTS (SELECT 1 FROM files WHERE here = ?1)", [n], |r| r.get(0))?,
+                Some(n) => db.one("SELECT EXISTS (SELECT 1 FROM files WHERE here = ?1)", [n], |r| r.get(0))?,
                 None => false,
             };
             match number.filter(|_| known) {
@@ -168,7 +169,7 @@ impl Store {
 
     /// Opens a file that is here.
     pub fn open(&self, db: &Connection, file: &FileId) -> Result<Option<MediaReader>> {
-        let found = db.query_row("SELECT here, bytes FROM files WHERE file = ?1", [file.0], |r| {
+        let found = db.one("SELECT here, bytes FROM files WHERE file = ?1", [file.0], |r| {
             Ok((r.get::<_, Option<i64>>(0)?, r.get::<_, i64>(1)?))
         });
         let Some((Some(number), bytes)) = found.optional()? else { return Ok(None) };
@@ -218,7 +219,7 @@ impl Store {
 
 /// Names a file taken in, and the bytes it brings.
 pub(super) fn insert(db: &Connection, taken: &Taken) -> Result<()> {
-    db.execute(
+    db.run(
         "INSERT INTO files (file, hash, bytes, here, vault) VALUES (?1, ?2, ?3, ?4, 0) \
          ON CONFLICT (file) DO UPDATE SET here = coalesce(here, excluded.here)",
         params![taken.file.0, taken.hash, taken.bytes.cast_signed(), taken.number],
@@ -227,13 +228,13 @@ pub(super) fn insert(db: &Connection, taken: &Taken) -> Result<()> {
 }
 
 pub(super) fn next_number(db: &Connection) -> Result<i64> {
-    let last: Option<i64> = db.query_row("SELECT max(here) FROM files WHERE here IS NOT NULL", [], |r| r.get(0))?;
+    let last: Option<i64> = db.one("SELECT max(here) FROM files WHERE here IS NOT NULL", [], |r| r.get(0))?;
     Ok(last.unwrap_or(0) + 1)
 }
 
 pub(super) fn is_here(db: &Connection, file: &FileId) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT 1 FROM files WHERE file = ?1 AND here IS NOT NULL)";
-    Ok(db.query_row(sql, [file.0], |r| r.get(0))?)
+    Ok(db.one(sql, [file.0], |r| r.get(0))?)
 }
 
 /// Whether a file is known: it is here, in an export, or in the vault.

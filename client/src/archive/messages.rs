@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use rusqlite::{Connection, OptionalExtension, Statement, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::chats::{self, Entry};
 use super::error::{ArchiveError, Result};
@@ -10,6 +10,7 @@ use super::media;
 use super::parts::Parts;
 use super::record;
 use super::rows::long_file;
+use super::statements::Statements as _;
 use super::stretch::{self, Opened, Stretch};
 use super::words;
 use crate::event::{Row, tag};
@@ -46,16 +47,16 @@ pub(super) struct Messages<'t> {
     db: &'t Connection,
     parts: &'t Parts,
     media: &'t media::Store,
-    target_rows: Statement<'t>,
-    find: Statement<'t>,
-    last_number: Statement<'t>,
-    insert: Statement<'t>,
-    also: Statement<'t>,
-    attachment: Statement<'t>,
-    to_index: Statement<'t>,
-    was_indexed: Statement<'t>,
+    target_rows: CachedStatement<'t>,
+    find: CachedStatement<'t>,
+    last_number: CachedStatement<'t>,
+    insert: CachedStatement<'t>,
+    also: CachedStatement<'t>,
+    attachment: CachedStatement<'t>,
+    to_index: CachedStatement<'t>,
+    was_indexed: CachedStatement<'t>,
     senders: HashMap<String, i64>,
-    text_bytes: Statement<'t>,
+    text_bytes: CachedStatement<'t>,
     /// Change of each chat's number of messages, and of the bytes of their texts.
     counts: BTreeMap<i64, (i64, i64)>,
 }
@@ -69,19 +70,22 @@ impl<'t> Messages<'t> {
             db,
             parts,
             media,
-            target_rows: db.prepare("SELECT id, value FROM rows WHERE chat = ?1 AND time = ?2 AND target = ?3")?,
-            find: db.prepare("SELECT n, mark FROM messages WHERE prefix = ?1 AND id = ?2 AND chat = ?3")?,
-            last_number: db.prepare("SELECT max(n) FROM messages WHERE n BETWEEN ?1 AND ?2")?,
-            insert: db.prepare(
+            target_rows: db
+                .prepare_cached("SELECT id, value FROM rows WHERE chat = ?1 AND time = ?2 AND target = ?3")?,
+            find: db.prepare_cached("SELECT n, mark FROM messages WHERE prefix = ?1 AND id = ?2 AND chat = ?3")?,
+            last_number: db.prepare_cached("SELECT max(n) FROM messages WHERE n BETWEEN ?1 AND ?2")?,
+            insert: db.prepare_cached(
                 "INSERT INTO messages (n, chat, time, place, id, prefix, mark, kind, flags, sender, text, rest) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
             )?,
-            also: db.prepare("INSERT OR IGNORE INTO also (prefix, id, n) VALUES (?1, ?2, ?3)")?,
-            attachment: db
-                .prepare("INSERT OR IGNORE INTO attachments (chat, n, pos, file, role) VALUES (?1, ?2, ?3, ?4, ?5)")?,
-            to_index: db.prepare("INSERT OR IGNORE INTO unindexed (n) VALUES (?1)")?,
-            was_indexed: db.prepare("DELETE FROM unindexed WHERE n = ?1")?,
-            text_bytes: db.prepare("SELECT coalesce(length(CAST(text AS BLOB)), 0) FROM messages WHERE n = ?1")?,
+            also: db.prepare_cached("INSERT OR IGNORE INTO also (prefix, id, n) VALUES (?1, ?2, ?3)")?,
+            attachment: db.prepare_cached(
+                "INSERT OR IGNORE INTO attachments (chat, n, pos, file, role) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?,
+            to_index: db.prepare_cached("INSERT OR IGNORE INTO unindexed (n) VALUES (?1)")?,
+            was_indexed: db.prepare_cached("DELETE FROM unindexed WHERE n = ?1")?,
+            text_bytes: db
+                .prepare_cached("SELECT coalesce(length(CAST(text AS BLOB)), 0) FROM messages WHERE n = ?1")?,
             senders: HashMap::new(),
             counts: BTreeMap::new(),
         })
@@ -107,7 +111,7 @@ impl<'t> Messages<'t> {
     pub fn refold_chat(&mut self, chat: &Entry) -> Result<Tally> {
         let mut known: HashMap<EventId, Found> = HashMap::new();
         {
-            let mut all = self.db.prepare("SELECT id, n, mark FROM messages WHERE chat = ?1")?;
+            let mut all = self.db.prepare_cached("SELECT id, n, mark FROM messages WHERE chat = ?1")?;
             let mut found = all.query([chat.n])?;
             while let Some(row) = found.next()? {
                 known.insert(EventId(row.get(0)?), (row.get(1)?, row.get(2)?));
@@ -116,7 +120,7 @@ impl<'t> Messages<'t> {
         let mut rows = Vec::new();
         {
             let mut all =
-                self.db.prepare("SELECT id, value FROM rows WHERE chat = ?1 ORDER BY time, target, kind, id")?;
+                self.db.prepare_cached("SELECT id, value FROM rows WHERE chat = ?1 ORDER BY time, target, kind, id")?;
             let mut found = all.query([chat.n])?;
             while let Some(row) = found.next()? {
                 rows.push((EventId(row.get(0)?), self.decode(row.get_ref(1)?)?));
@@ -143,7 +147,7 @@ impl<'t> Messages<'t> {
     pub fn finish(&mut self) -> Result<()> {
         let sql = "UPDATE chats SET messages = messages + ?2, text_bytes = text_bytes + ?3 WHERE n = ?1";
         for (chat, (messages, bytes)) in std::mem::take(&mut self.counts) {
-            self.db.execute(sql, params![chat, messages, bytes])?;
+            self.db.run(sql, params![chat, messages, bytes])?;
         }
         Ok(())
     }
@@ -270,11 +274,11 @@ impl<'t> Messages<'t> {
         (count.0, count.1) = (count.0 - 1, count.1 - bytes);
         let waits = self.was_indexed.execute([n])? == 1;
         if !waits {
-            self.db.execute("DELETE FROM words WHERE rowid = ?1", [n])?;
+            self.db.run("DELETE FROM words WHERE rowid = ?1", [n])?;
         }
-        self.db.execute("DELETE FROM also WHERE n = ?1", [n])?;
-        self.db.execute("DELETE FROM attachments WHERE chat = ?1 AND n = ?2", params![chat.n, n])?;
-        self.db.execute("DELETE FROM messages WHERE n = ?1", [n])?;
+        self.db.run("DELETE FROM also WHERE n = ?1", [n])?;
+        self.db.run("DELETE FROM attachments WHERE chat = ?1 AND n = ?2", params![chat.n, n])?;
+        self.db.run("DELETE FROM messages WHERE n = ?1", [n])?;
         Ok(())
     }
 
@@ -300,11 +304,9 @@ impl<'t> Messages<'t> {
         if let Some(n) = self.senders.get(name) {
             return Ok(Some(*n));
         }
-        self.db.execute(
-            "INSERT OR IGNORE INTO senders (name, folded) VALUES (?1, ?2)",
-            params![name, words::fold(name)],
-        )?;
-        let n = self.db.query_row("SELECT n FROM senders WHERE name = ?1", [name], |r| r.get(0))?;
+        self.db
+            .run("INSERT OR IGNORE INTO senders (name, folded) VALUES (?1, ?2)", params![name, words::fold(name)])?;
+        let n = self.db.one("SELECT n FROM senders WHERE name = ?1", [name], |r| r.get(0))?;
         self.senders.insert(name.clone(), n);
         Ok(Some(n))
     }

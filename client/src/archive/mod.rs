@@ -25,6 +25,7 @@ mod rows;
 mod rules;
 mod schema;
 mod search;
+mod statements;
 mod storing;
 mod stream;
 mod stretch;

@@ -4,6 +4,7 @@ use rusqlite::params;
 
 use super::error::Result;
 use super::rows::named;
+use super::statements::Statements as _;
 use super::{Archive, Commit};
 use crate::event::{Chat, Kind, Row};
 use crate::ids::EventId;
@@ -16,7 +17,7 @@ impl Commit<'_> {
     /// Answers how many went.
     pub fn purge(&mut self, chat: &Chat, deletion: &Row) -> Result<u64> {
         let entry = self.chat(chat)?;
-        let mut rows = self.db.prepare(
+        let mut rows = self.db.prepare_cached(
             "DELETE FROM rows WHERE chat = ?1 AND time BETWEEN ?2 AND ?3 AND (id = ?4 OR target = ?4) \
              AND kind NOT IN (?5, ?6)",
         )?;
@@ -27,8 +28,8 @@ impl Commit<'_> {
         let mut gone = 0;
         for EventId(id) in named(deletion) {
             gone += rows.execute(params![entry.n, first, last, id, own_delete, undelete])?;
-            self.db.execute("INSERT OR REPLACE INTO tombstones VALUES (?1, 1)", [id])?;
-            self.db.execute("DELETE FROM long_fields WHERE chat = ?1 AND target = ?2", params![entry.n, id])?;
+            self.db.run("INSERT OR REPLACE INTO tombstones VALUES (?1, 1)", [id])?;
+            self.db.run("DELETE FROM long_fields WHERE chat = ?1 AND target = ?2", params![entry.n, id])?;
         }
         Ok(gone as u64)
     }
@@ -39,7 +40,7 @@ impl Archive {
     /// a restore is under way, and not before deletions are past undoing.
     pub fn drop_unused_media(&mut self) -> Result<u64> {
         let unused: Vec<(Vec<u8>, i64)> = {
-            let mut statement = self.db.prepare(
+            let mut statement = self.db.prepare_cached(
                 "SELECT file, here FROM files f WHERE here IS NOT NULL \
                  AND NOT EXISTS (SELECT 1 FROM attachments a WHERE a.file = f.file) \
                  AND NOT EXISTS (SELECT 1 FROM long_fields l WHERE l.file = f.file)",
@@ -49,7 +50,7 @@ impl Archive {
         };
         for (file, number) in &unused {
             self.media.remove(*number)?;
-            self.db.execute("DELETE FROM files WHERE file = ?1", params![file])?;
+            self.db.run("DELETE FROM files WHERE file = ?1", params![file])?;
         }
         self.db.execute_batch(
             "DELETE FROM outside WHERE file NOT IN (SELECT file FROM attachments WHERE file IS NOT NULL) \

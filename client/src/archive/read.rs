@@ -9,6 +9,7 @@ use super::error::{ArchiveError, Result};
 use super::media::MediaReader;
 use super::outside::{self, AT_HAND};
 use super::record::{self, Columns};
+use super::statements::Statements as _;
 use super::stretch::{self, Opened};
 use super::{Archive, media};
 use crate::event::{Attachment, Chat, Kind};
@@ -101,7 +102,7 @@ impl Archive {
 
     /// Lists the chats that have messages, the one written to last first.
     pub fn chats(&self) -> Result<Vec<ChatSummary>> {
-        let mut statement = self.db.prepare(
+        let mut statement = self.db.prepare_cached(
             "SELECT id, source, conversation, title, shape, messages, \
              (SELECT min(t) FROM (SELECT min(time) AS t FROM messages m WHERE m.chat = chats.n UNION ALL \
                SELECT min(shown_first) FROM stretches s WHERE s.waiting > 0 AND s.chat = chats.n)), \
@@ -147,7 +148,7 @@ impl Archive {
     }
 
     fn side(&self, chat: &Entry, from: Position, side: &str, way: &str, limit: usize) -> Result<Vec<Shown>> {
-        let mut statement = self.db.prepare(&format!(
+        let mut statement = self.db.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM messages m WHERE m.chat = ?1 AND (m.time, m.place, m.id) {side} (?2, ?3, ?4) \
              ORDER BY m.time {way}, m.place {way}, m.id {way} LIMIT ?5"
         ))?;
@@ -228,7 +229,7 @@ impl Archive {
             EventId::from_hex(&padded).map(|id| record::prefix(&id))
         };
         let (Some(first), Some(last)) = (bound('0'), bound('f')) else { return Ok(Vec::new()) };
-        let mut statement = self.db.prepare(&format!(
+        let mut statement = self.db.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM messages m WHERE m.n IN ( \
                SELECT n FROM messages WHERE prefix BETWEEN ?1 AND ?2 AND lower(hex(id)) LIKE ?3 || '%' \
                UNION SELECT n FROM also WHERE prefix BETWEEN ?1 AND ?2 AND lower(hex(id)) LIKE ?3 || '%' \
@@ -259,7 +260,7 @@ impl Archive {
     /// Whether there are messages that no table has yet.
     pub(super) fn has_waiting(&self) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM stretches WHERE waiting > 0)";
-        Ok(self.db.query_row(sql, [], |r| r.get(0))?)
+        Ok(self.db.one(sql, [], |r| r.get(0))?)
     }
 
     /// Finds a message by its public id or the id of any of its rows.
@@ -273,12 +274,12 @@ impl Archive {
         let last = match before {
             Some(at) => {
                 let sql = "SELECT n FROM messages WHERE chat = ?1 AND time = ?2 AND place = ?3 AND id = ?4";
-                let n = self.db.query_row(sql, params![entry.n, at.time, at.place, at.id.0], |r| r.get(0));
+                let n = self.db.one(sql, params![entry.n, at.time, at.place, at.id.0], |r| r.get(0));
                 n.unwrap_or(super::messages::first_number(at.time))
             }
             None => i64::MAX,
         };
-        let mut statement = self.db.prepare(&format!(
+        let mut statement = self.db.prepare_cached(&format!(
             "SELECT {COLUMNS} FROM \
                (SELECT DISTINCT n FROM attachments WHERE chat = ?1 AND n < ?2 ORDER BY n DESC LIMIT ?3) a \
              JOIN messages m ON m.n = a.n ORDER BY m.n DESC"
@@ -323,8 +324,7 @@ impl Archive {
 
     /// Counts what is here.
     pub fn counts(&self) -> Result<Counts> {
-        let one =
-            |sql: &str| -> Result<u64> { Ok(self.db.query_row(sql, [], |r| r.get::<_, i64>(0))?.cast_unsigned()) };
+        let one = |sql: &str| -> Result<u64> { Ok(self.db.one(sql, [], |r| r.get::<_, i64>(0))?.cast_unsigned()) };
         let absent = "SELECT count(*) FROM attachments a WHERE file IS NOT NULL AND NOT EXISTS \
                       (SELECT 1 FROM files f WHERE f.file = a.file AND f.here IS NOT NULL)";
         let waiting = format!("FROM files f WHERE vault = 0 AND {AT_HAND}");
@@ -354,7 +354,7 @@ impl Archive {
     }
 
     fn title(&self, n: i64) -> Result<Option<String>> {
-        Ok(self.db.query_row("SELECT title FROM chats WHERE n = ?1", [n], |r| r.get(0))?)
+        Ok(self.db.one("SELECT title FROM chats WHERE n = ?1", [n], |r| r.get(0))?)
     }
 
     /// Reads a message of any chat from [`COLUMNS`].

@@ -3,11 +3,12 @@
 //! A row has two values while it changes: what the log says (`logged`) and what this device knows (`value`). They
 //! differ only until the device's own record has come back in the log.
 
-use rusqlite::{Connection, OptionalExtension, Statement, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::chats::Entry;
 use super::error::{ArchiveError, Result};
 use super::parts::Parts;
+use super::statements::Statements as _;
 use super::stretch::{self, Opened, Prepared, Spans};
 use crate::crypto::Digest;
 use crate::event::{Chat, Kind, ROW_BYTES_MAX, Row, RowHead, Target, tag};
@@ -67,10 +68,10 @@ pub(super) const UNSYNCED: i64 = -1;
 pub(super) struct Rows<'t> {
     db: &'t Connection,
     parts: &'t Parts,
-    insert: Statement<'t>,
-    find: Statement<'t>,
-    update: Statement<'t>,
-    tombstone: Statement<'t>,
+    insert: CachedStatement<'t>,
+    find: CachedStatement<'t>,
+    update: CachedStatement<'t>,
+    tombstone: CachedStatement<'t>,
     /// Whether there are tombstones at all; asking is then saved for every row.
     deletions: bool,
     /// What the rows of this transaction change in the digest of what the log holds.
@@ -94,20 +95,20 @@ impl<'t> Rows<'t> {
         Ok(Self {
             db,
             parts,
-            insert: db.prepare(
+            insert: db.prepare_cached(
                 "INSERT OR IGNORE INTO rows (chat, time, target, kind, id, value, arrival, state) \
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?,
-            find: db.prepare(
+            find: db.prepare_cached(
                 "SELECT value, logged, arrival, state FROM rows \
                  WHERE chat = ?1 AND time = ?2 AND target = ?3 AND kind = ?4 AND id = ?5",
             )?,
-            update: db.prepare(
+            update: db.prepare_cached(
                 "UPDATE rows SET value = ?6, logged = ?7, arrival = ?8, state = ?9 \
                  WHERE chat = ?1 AND time = ?2 AND target = ?3 AND kind = ?4 AND id = ?5",
             )?,
-            tombstone: db.prepare("SELECT purged FROM tombstones WHERE id = ?1")?,
-            deletions: db.query_row("SELECT EXISTS (SELECT 1 FROM tombstones)", [], |r| r.get(0))?,
+            tombstone: db.prepare_cached("SELECT purged FROM tombstones WHERE id = ?1")?,
+            deletions: db.one("SELECT EXISTS (SELECT 1 FROM tombstones)", [], |r| r.get(0))?,
             change: None,
             spans: Spans::default(),
             opened: None,
@@ -130,7 +131,7 @@ impl<'t> Rows<'t> {
         }
         let single = "SELECT EXISTS (SELECT 1 FROM rows WHERE chat = ?1 AND time BETWEEN ?2 AND ?3)";
         let span = params![chat.n, prepared.first, prepared.last];
-        if self.db.prepare(single)?.query_row(span, |r| r.get(0))? {
+        if self.db.prepare_cached(single)?.query_row(span, |r| r.get(0))? {
             return Ok(false);
         }
         if self.deletions {
@@ -335,14 +336,14 @@ impl<'t> Rows<'t> {
         let Some(change) = self.change.take() else { return Ok(()) };
         let mut digest = digest(self.db)?;
         digest.combine(&change);
-        self.db.execute("INSERT OR REPLACE INTO lanes VALUES (0, ?1)", [digest.encode()])?;
+        self.db.run("INSERT OR REPLACE INTO lanes VALUES (0, ?1)", [digest.encode()])?;
         Ok(())
     }
 
     /// Keeps what other tables say of this row.
     fn note(&mut self, chat: &Entry, key: &RowKey, row: &Row) -> Result<()> {
         for file in [tag::LONG_BODY, tag::LONG_EXTRA].into_iter().filter_map(|t| long_file(self.parts, row, t)) {
-            self.db.execute(
+            self.db.run(
                 "INSERT OR IGNORE INTO long_fields VALUES (?1, ?2, ?3, ?4)",
                 params![file.0, chat.n, key.time, key.target.0],
             )?;
@@ -358,9 +359,9 @@ impl<'t> Rows<'t> {
     /// Sets or lifts the tombstones of a message by its latest deletion and undelete. Whether an undelete came too late
     /// is for the fold; here it only ends the refusing.
     fn settle_tombstones(&mut self, chat: &Entry, key: &RowKey) -> Result<()> {
-        let mut acts = self
-            .db
-            .prepare("SELECT value FROM rows WHERE chat = ?1 AND time = ?2 AND target = ?3 AND kind IN (?4, ?5)")?;
+        let mut acts = self.db.prepare_cached(
+            "SELECT value FROM rows WHERE chat = ?1 AND time = ?2 AND target = ?3 AND kind IN (?4, ?5)",
+        )?;
         let kinds = [Kind::OWN_DELETE, Kind::UNDELETE].map(|k| i64::from(k.0));
         let mut found = acts.query(params![chat.n, key.time, key.target.0, kinds[0], kinds[1]])?;
         let (mut deleted, mut undeleted, mut ids) = (None, None, Vec::new());
@@ -379,7 +380,7 @@ impl<'t> Rows<'t> {
         } else {
             "DELETE FROM tombstones WHERE id = ?1 AND purged = 0"
         };
-        let mut change = self.db.prepare(sql)?;
+        let mut change = self.db.prepare_cached(sql)?;
         for id in ids {
             change.execute([id.0])?;
         }
@@ -390,8 +391,7 @@ impl<'t> Rows<'t> {
 
 /// The digest of all rows as the log holds them. Rows with a last day would have digests of their own.
 pub(super) fn digest(db: &Connection) -> Result<Digest> {
-    let lanes: Option<Vec<u8>> =
-        db.query_row("SELECT lanes FROM lanes WHERE last_day = 0", [], |r| r.get(0)).optional()?;
+    let lanes: Option<Vec<u8>> = db.one("SELECT lanes FROM lanes WHERE last_day = 0", [], |r| r.get(0)).optional()?;
     Ok(lanes.map_or_else(|| Ok(Digest::default()), |lanes| Digest::decode(&lanes))?)
 }
 

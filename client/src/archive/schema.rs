@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use zeroize::Zeroizing;
 
 use super::error::{ArchiveError, Result};
+use super::statements;
 
 /// Raised with every change of the tables; an archive of a higher number is refused.
 pub(super) const SCHEMA: i64 = 3;
@@ -42,6 +43,7 @@ pub(super) fn connect(path: &Path, key: &[u8; 32], access: Access) -> Result<Con
     }
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY_WAIT)?;
+    statements::keep(&db);
     db.execute_batch("PRAGMA cipher_log_level = NONE")?;
     let mut hex = Zeroizing::new(String::with_capacity(96));
     hex.push_str("PRAGMA key = \"x'");

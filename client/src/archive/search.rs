@@ -6,6 +6,7 @@ use rusqlite::{TransactionBehavior, params, params_from_iter};
 use super::messages::{Messages, first_number};
 use super::read::{COLUMNS, Shown};
 use super::record::flag;
+use super::statements::Statements as _;
 use super::{Archive, Query, Result, chats, stretch, words};
 use crate::ids::ChatId;
 
@@ -60,14 +61,13 @@ impl Archive {
         let Some(Plan { from, count, mut values }) = self.plan(query, filters)? else {
             return Ok(Hits { total: 0, hits: Vec::new(), index_complete });
         };
-        let total: i64 =
-            self.db.query_row(&format!("SELECT count(*) {count}"), params_from_iter(&values), |r| r.get(0))?;
+        let total: i64 = self.db.one(&format!("SELECT count(*) {count}"), params_from_iter(&values), |r| r.get(0))?;
         let mut hits = Vec::new();
         if total > 0 && limit > 0 {
             values.push(Value::Integer(i64::try_from(limit).unwrap_or(i64::MAX)));
             let number = if query.is_empty() { "m.n" } else { "words.rowid" };
             let sql = format!("SELECT {COLUMNS} {from} ORDER BY {number} DESC LIMIT ?{}", values.len());
-            let mut statement = self.db.prepare(&sql)?;
+            let mut statement = self.db.prepare_cached(&sql)?;
             let mut found = statement.query(params_from_iter(&values))?;
             while let Some(row) = found.next()? {
                 let shown = self.shown(row)?;
@@ -82,7 +82,7 @@ impl Archive {
     pub fn index_complete(&self) -> Result<bool> {
         let sql = "SELECT NOT EXISTS (SELECT 1 FROM unindexed) AND NOT EXISTS (SELECT 1 FROM chats WHERE dirty = 1) \
                    AND NOT EXISTS (SELECT 1 FROM stretches WHERE waiting > 0)";
-        Ok(self.db.query_row(sql, [], |r| r.get(0))?)
+        Ok(self.db.one(sql, [], |r| r.get(0))?)
     }
 
     /// None where a filter names what is not here.
@@ -147,7 +147,7 @@ impl Archive {
     pub(super) fn unindexed(&self) -> Result<u64> {
         let sql = "SELECT (SELECT count(*) FROM unindexed) + \
                    (SELECT coalesce(sum(waiting), 0) FROM stretches WHERE waiting > 0)";
-        Ok(self.db.query_row(sql, [], |r| r.get::<_, i64>(0))?.cast_unsigned())
+        Ok(self.db.one(sql, [], |r| r.get::<_, i64>(0))?.cast_unsigned())
     }
 
     /// Puts about `limit` messages of stretches into the tables in one transaction; answers whether there were any.
@@ -156,7 +156,7 @@ impl Archive {
         let mut any = false;
         {
             let sql = format!("SELECT {} FROM stretches WHERE waiting > 0 ORDER BY last", stretch::COLUMNS);
-            let mut statement = transaction.prepare(&sql)?;
+            let mut statement = transaction.prepare_cached(&sql)?;
             let mut found = statement.query([])?;
             let (mut waiting, mut left) = (Vec::new(), i64::try_from(limit).unwrap_or(i64::MAX));
             while left > 0
@@ -182,9 +182,10 @@ impl Archive {
         let transaction = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut last = None;
         {
-            let mut waiting = transaction
-                .prepare("SELECT u.n, m.text FROM unindexed u JOIN messages m ON m.n = u.n ORDER BY u.n LIMIT ?1")?;
-            let mut insert = transaction.prepare("INSERT INTO words (rowid, text) VALUES (?1, ?2)")?;
+            let mut waiting = transaction.prepare_cached(
+                "SELECT u.n, m.text FROM unindexed u JOIN messages m ON m.n = u.n ORDER BY u.n LIMIT ?1",
+            )?;
+            let mut insert = transaction.prepare_cached("INSERT INTO words (rowid, text) VALUES (?1, ?2)")?;
             let mut found = waiting.query([i64::try_from(limit).unwrap_or(i64::MAX)])?;
             while let Some(row) = found.next()? {
                 let n: i64 = row.get(0)?;

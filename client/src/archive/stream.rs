@@ -82,14 +82,15 @@ impl Archive {
 
     /// Chats with rows that wait, by id; the index is asked chat by chat instead of being read through.
     pub(super) fn unsynced_chats(&self) -> Result<Vec<Entry>> {
-        let mut next = self.db.prepare("SELECT min(chat) FROM rows WHERE state = -1 AND state <> 0 AND chat > ?1")?;
+        let mut next =
+            self.db.prepare_cached("SELECT min(chat) FROM rows WHERE state = -1 AND state <> 0 AND chat > ?1")?;
         let mut numbers = BTreeSet::new();
         let mut last = i64::MIN;
         while let Some(n) = next.query_row([last], |r| r.get::<_, Option<i64>>(0))? {
             numbers.insert(n);
             last = n;
         }
-        let mut bulk = self.db.prepare("SELECT DISTINCT chat FROM stretches WHERE state = -1 AND state <> 0")?;
+        let mut bulk = self.db.prepare_cached("SELECT DISTINCT chat FROM stretches WHERE state = -1 AND state <> 0")?;
         for n in bulk.query_map([], |r| r.get(0))? {
             numbers.insert(n?);
         }
@@ -144,7 +145,7 @@ impl Archive {
         values: &[&dyn ToSql],
         take: &mut dyn FnMut(StoredRow) -> Result<bool>,
     ) -> Result<bool> {
-        let mut statement = self.db.prepare(sql)?;
+        let mut statement = self.db.prepare_cached(sql)?;
         let mut found = statement.query(values)?;
         while let Some(row) = found.next()? {
             if !take(rows::read(chat, row)?)? {
@@ -159,7 +160,7 @@ impl Archive {
     /// The stretches of a chat that reach to a time or beyond it, by time.
     fn stretches(&self, chat: &Entry, time: i64) -> Result<Vec<Stretch>> {
         let sql = format!("SELECT {} FROM stretches WHERE chat = ?1 AND last >= ?2 ORDER BY first", stretch::COLUMNS);
-        let mut statement = self.db.prepare(&sql)?;
+        let mut statement = self.db.prepare_cached(&sql)?;
         let found = statement.query_map(params![chat.n, time], stretch::read)?;
         Ok(found.collect::<rusqlite::Result<_>>()?)
     }
@@ -250,7 +251,7 @@ impl Iterator for ExportMessages<'_> {
 impl Archive {
     /// Finds which of the given row ids stand for messages here: each with its message's public id.
     pub fn message_ids(&self, ids: &[crate::ids::EventId]) -> Result<Vec<(crate::ids::EventId, crate::ids::EventId)>> {
-        let mut find = self.db.prepare(
+        let mut find = self.db.prepare_cached(
             "SELECT id FROM messages WHERE prefix = ?1 AND id = ?2 UNION ALL \
              SELECT m.id FROM also a JOIN messages m ON m.n = a.n WHERE a.prefix = ?1 AND a.id = ?2 LIMIT 1",
         )?;

@@ -6,6 +6,7 @@ use rusqlite::params;
 use super::error::Result;
 use super::log::OwnRecord;
 use super::rows::StoredRow;
+use super::statements::Statements as _;
 use super::{Archive, Commit, chats, rows, stretch};
 use crate::ids::PackId;
 
@@ -44,7 +45,7 @@ const DAY_MS: i64 = 86_400_000;
 impl Archive {
     /// Counts the rows that wait by day, oldest first. Times far off are counted with the days they claim.
     pub fn unsynced_days(&self) -> Result<Vec<Unsynced>> {
-        let mut statement = self.db.prepare(
+        let mut statement = self.db.prepare_cached(
             "SELECT (time - ((time % ?1) + ?1) % ?1) / ?1 AS day, sum(rows), sum(bytes) FROM ( \
                SELECT time, 1 AS rows, length(value) AS bytes FROM rows WHERE state = -1 AND state <> 0 UNION ALL \
                SELECT last, rows, bytes FROM stretches WHERE state = -1 AND state <> 0 \
@@ -60,11 +61,11 @@ impl Archive {
     /// Hands out what waits in a slice, in key order: single rows whose time lies in it, and frames of rows the last of
     /// which does.
     pub fn each_unsynced(&self, slice: (i64, i64), mut take: impl FnMut(Waiting) -> Result<()>) -> Result<()> {
-        let mut single = self.db.prepare(
+        let mut single = self.db.prepare_cached(
             "SELECT time, target, kind, id, value, arrival FROM rows \
              WHERE state = -1 AND state <> 0 AND chat = ?1 AND time BETWEEN ?2 AND ?3 ORDER BY time, target, kind, id",
         )?;
-        let mut stretches = self.db.prepare(&format!(
+        let mut stretches = self.db.prepare_cached(&format!(
             "SELECT {} FROM stretches WHERE state = -1 AND state <> 0 AND chat = ?1 AND last BETWEEN ?2 AND ?3 \
              ORDER BY first",
             stretch::COLUMNS
@@ -92,13 +93,13 @@ impl Archive {
     /// Whether whole frames of rows wait.
     pub fn has_unsynced_frames(&self) -> Result<bool> {
         let sql = "SELECT EXISTS (SELECT 1 FROM stretches WHERE state = -1 AND state <> 0)";
-        Ok(self.db.query_row(sql, [], |r| r.get(0))?)
+        Ok(self.db.one(sql, [], |r| r.get(0))?)
     }
 
     /// Runs sealed ahead, in the order they were made.
     pub fn bulk(&self) -> Result<Vec<BulkRun>> {
         let mut statement =
-            self.db.prepare("SELECT seq, first, last, rows, hash, pack, entry FROM bulk ORDER BY seq")?;
+            self.db.prepare_cached("SELECT seq, first, last, rows, hash, pack, entry FROM bulk ORDER BY seq")?;
         let found = statement.query_map([], |r| {
             let (seq, rows): (i64, i64) = (r.get(0)?, r.get(3)?);
             Ok(BulkRun {
@@ -116,12 +117,12 @@ impl Archive {
     /// Bytes of opened content that the log's tail holds from an index on.
     pub fn tail_bytes(&self, from: u64) -> Result<u64> {
         let sql = "SELECT coalesce(sum(length(content)), 0) FROM tail WHERE at >= ?1";
-        Ok(self.db.query_row(sql, [from.cast_signed()], |r| r.get::<_, i64>(0))?.cast_unsigned())
+        Ok(self.db.one(sql, [from.cast_signed()], |r| r.get::<_, i64>(0))?.cast_unsigned())
     }
 
     /// Hands out the opened contents of the tail's records, by index.
     pub fn each_tail(&self, mut take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
-        let mut statement = self.db.prepare("SELECT at, content FROM tail ORDER BY at")?;
+        let mut statement = self.db.prepare_cached("SELECT at, content FROM tail ORDER BY at")?;
         let mut found = statement.query([])?;
         while let Some(row) = found.next()? {
             let at: i64 = row.get(0)?;
@@ -134,31 +135,31 @@ impl Archive {
 impl Commit<'_> {
     /// Keeps a record's content until a head covers it.
     pub fn set_tail(&mut self, index: u64, content: &[u8]) -> Result<()> {
-        self.db.execute("INSERT OR REPLACE INTO tail VALUES (?1, ?2)", params![index.cast_signed(), content])?;
+        self.db.run("INSERT OR REPLACE INTO tail VALUES (?1, ?2)", params![index.cast_signed(), content])?;
         Ok(())
     }
 
     /// Forgets contents below a head's covered size.
     pub fn drop_tail(&mut self, below: u64) -> Result<()> {
-        self.db.execute("DELETE FROM tail WHERE at < ?1", [below.cast_signed()])?;
+        self.db.run("DELETE FROM tail WHERE at < ?1", [below.cast_signed()])?;
         Ok(())
     }
 
     pub fn set_bulk(&mut self, run: &BulkRun) -> Result<()> {
         let BulkRun { seq, slice, rows, hash, pack, entry } = run;
         let values = params![seq.cast_signed(), slice.0, slice.1, rows.cast_signed(), hash, pack.0, entry];
-        self.db.execute("INSERT OR REPLACE INTO bulk VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", values)?;
+        self.db.run("INSERT OR REPLACE INTO bulk VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)", values)?;
         Ok(())
     }
 
     pub fn drop_bulk(&mut self, seq: u64) -> Result<()> {
-        self.db.execute("DELETE FROM bulk WHERE seq = ?1", [seq.cast_signed()])?;
+        self.db.run("DELETE FROM bulk WHERE seq = ?1", [seq.cast_signed()])?;
         Ok(())
     }
 
     /// Which runs sealed ahead these packs are.
     pub fn sent_bulk(&self, packs: &[PackId]) -> Result<Vec<u64>> {
-        let mut find = self.db.prepare("SELECT seq FROM bulk WHERE pack = ?1")?;
+        let mut find = self.db.prepare_cached("SELECT seq FROM bulk WHERE pack = ?1")?;
         let mut found = Vec::new();
         for pack in packs {
             let mut rows = find.query([pack.0])?;
@@ -172,7 +173,7 @@ impl Commit<'_> {
     /// As [`send`](Self::send), for a record whose runs carry all rows that wait in these slices.
     pub fn send_slices(&mut self, own: &OwnRecord, slices: &[(i64, i64)]) -> Result<()> {
         self.send(own, [])?;
-        let mut mark = self.db.prepare(
+        let mut mark = self.db.prepare_cached(
             "UPDATE rows SET state = ?3 WHERE state = -1 AND state <> 0 AND chat = ?4 AND time BETWEEN ?1 AND ?2",
         )?;
         let chats = chats::in_key_order(self.db)?;
@@ -180,7 +181,7 @@ impl Commit<'_> {
             for chat in &chats {
                 mark.execute(params![first, last, own.counter.cast_signed(), chat.n])?;
             }
-            self.db.execute(
+            self.db.run(
                 "UPDATE stretches SET state = ?3 WHERE state = -1 AND state <> 0 AND last BETWEEN ?1 AND ?2",
                 params![first, last, own.counter.cast_signed()],
             )?;

@@ -30,16 +30,20 @@ impl Assembly {
         self.blocks.push(block);
     }
 
-    /// Seals what has gathered and leaves the assembly empty. `read` decodes a block's plaintext and takes what it
-    /// finds into a hash, which must come out as that of what was pushed.
+    pub(super) fn rows(&self) -> u64 {
+        self.blocks.iter().map(|block| block.facts.rows).sum()
+    }
+
+    /// Seals what has gathered. `read` decodes a block's plaintext and takes what it finds into a hash, which must come
+    /// out as that of what was pushed.
     pub(super) fn seal(
-        &mut self,
+        self,
         account: &AccountId,
         floor: Class,
         entropy: &mut dyn Entropy,
         read: impl Fn(&[u8], &mut blake3::Hasher) -> Option<()>,
     ) -> Result<(SealedPack, Facts, usize), PackError> {
-        let blocks = std::mem::take(&mut self.blocks);
+        let Self { blocks } = self;
         let sealed = sealed(account, &blocks, floor, entropy)?;
         self_check(account, &blocks, &sealed, read).ok_or(PackError::SelfCheck)?;
         let mut facts = Facts::default();

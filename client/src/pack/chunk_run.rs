@@ -67,7 +67,8 @@ impl ChunkRunWriter {
             check.update(&encode_entries(&decode_entries(plaintext).ok()?));
             Some(())
         };
-        let (sealed, facts, blocks) = self.assembly.seal(&self.label.account, Class::PACK, entropy, read)?;
+        let (sealed, facts, blocks) =
+            std::mem::take(&mut self.assembly).seal(&self.label.account, Class::PACK, entropy, read)?;
         Ok(run_of(self.label, Family::Chunks, sealed, facts, blocks))
     }
 }

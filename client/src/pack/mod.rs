@@ -30,7 +30,7 @@ pub use footer::{BlockInfo, Footer, OpenRun, open_block, open_footer, open_run, 
 pub use frame::{Frame, FrameBuilder, PackedFrame};
 pub use page::{CATALOGUE_PAGE_BYTES_MAX, open_page, seal_page};
 pub use reference::{PackRef, SealedPack};
-pub use run::{RunLabel, RunWriter, SealedRun, seal_front_page};
+pub use run::{FilledRun, RunFiller, RunLabel, RunWriter, SealedRun, seal_front_page};
 pub use run_entry::{Family, RunEntry, decode_run_entries, encode_run_entries};
 
 pub use crate::chunk::Damaged;

@@ -26,67 +26,101 @@ pub struct SealedRun {
     pub bytes: Vec<u8>,
 }
 
-/// Writes sorted rows into runs of at most 1 MiB.
-pub struct RunWriter<'a> {
+/// Gathers sorted rows until they make a run of at most 1 MiB, and leaves it to others to seal it.
+pub struct RunFiller {
     label: RunLabel,
-    ids: &'a EventKey,
     builder: BlockBuilder,
     assembly: Assembly,
     last: Option<RowKey>,
 }
 
-impl<'a> RunWriter<'a> {
-    pub fn new(label: RunLabel, ids: &'a EventKey) -> Self {
-        Self { label, ids, builder: BlockBuilder::default(), assembly: Assembly::default(), last: None }
+/// The blocks of a run, not sealed yet. Sealing it needs nothing of what comes behind it.
+pub struct FilledRun {
+    label: RunLabel,
+    assembly: Assembly,
+}
+
+impl RunFiller {
+    pub fn new(label: RunLabel) -> Self {
+        Self { label, builder: BlockBuilder::default(), assembly: Assembly::default(), last: None }
     }
 
     /// Adds a row behind the last one. Gives a run whenever one is filled.
-    pub fn push(&mut self, row: &BlockRow, entropy: &mut dyn Entropy) -> Result<Option<SealedRun>, PackError> {
+    pub fn push(&mut self, row: &BlockRow) -> Result<Option<FilledRun>, PackError> {
         if self.last.is_some_and(|last| last >= row.key) {
             return Err(PackError::Order);
         }
-        let filled = if self.builder.takes(row) { None } else { self.close_block(entropy)? };
+        let filled = if self.builder.takes(row) { None } else { self.close_block() };
         self.builder.push(row)?;
         self.last = Some(row.key);
         Ok(filled)
     }
 
     /// Adds a frame of rows behind the last one, as it is packed. Gives a run whenever one is filled.
-    pub fn push_frame(
-        &mut self,
-        frame: &PackedFrame,
-        entropy: &mut dyn Entropy,
-    ) -> Result<Option<SealedRun>, PackError> {
+    pub fn push_frame(&mut self, frame: &PackedFrame) -> Result<Option<FilledRun>, PackError> {
         if self.last.is_some_and(|last| last >= frame.first) {
             return Err(PackError::Order);
         }
-        let filled = if self.builder.has_room(frame) { None } else { self.close_block(entropy)? };
+        let filled = if self.builder.has_room(frame) { None } else { self.close_block() };
         self.builder.push_frame(frame)?;
         self.last = Some(frame.last);
         Ok(filled)
     }
 
     /// Gives what is left: up to two runs, since the last block may not have fitted the run before it.
-    pub fn finish(mut self, entropy: &mut dyn Entropy) -> Result<Vec<SealedRun>, PackError> {
-        let mut runs: Vec<SealedRun> = self.close_block(entropy)?.into_iter().collect();
+    pub fn finish(mut self) -> Vec<FilledRun> {
+        let mut runs: Vec<FilledRun> = self.close_block().into_iter().collect();
         if !self.assembly.is_empty() {
-            runs.push(self.seal(entropy)?);
+            runs.push(self.take());
         }
-        Ok(runs)
+        runs
     }
 
-    fn close_block(&mut self, entropy: &mut dyn Entropy) -> Result<Option<SealedRun>, PackError> {
-        let Some(block) = self.builder.close() else { return Ok(None) };
+    fn close_block(&mut self) -> Option<FilledRun> {
+        let block = self.builder.close()?;
         let full = !self.assembly.is_empty() && !self.assembly.has_room(&block, Class::RUN_MAX);
-        let run = if full { Some(self.seal(entropy)?) } else { None };
+        let run = full.then(|| self.take());
         self.assembly.push(block);
-        Ok(run)
+        run
     }
 
-    fn seal(&mut self, entropy: &mut dyn Entropy) -> Result<SealedRun, PackError> {
-        let (sealed, facts, blocks) =
-            self.assembly.seal(&self.label.account, Class::PACK, entropy, reads_alike(self.ids))?;
-        Ok(run_of(self.label, Family::Messages, sealed, facts, blocks))
+    fn take(&mut self) -> FilledRun {
+        FilledRun { label: self.label, assembly: std::mem::take(&mut self.assembly) }
+    }
+}
+
+impl FilledRun {
+    pub fn rows(&self) -> u64 {
+        self.assembly.rows()
+    }
+
+    /// Seals it, and reads back what was sealed.
+    pub fn seal(self, ids: &EventKey, entropy: &mut dyn Entropy) -> Result<SealedRun, PackError> {
+        let Self { label, assembly } = self;
+        let (sealed, facts, blocks) = assembly.seal(&label.account, Class::PACK, entropy, reads_alike(ids))?;
+        Ok(run_of(label, Family::Messages, sealed, facts, blocks))
+    }
+}
+
+/// Writes sorted rows into runs of at most 1 MiB, each sealed as soon as it is filled.
+pub struct RunWriter<'a> {
+    ids: &'a EventKey,
+    filler: RunFiller,
+}
+
+impl<'a> RunWriter<'a> {
+    pub fn new(label: RunLabel, ids: &'a EventKey) -> Self {
+        Self { ids, filler: RunFiller::new(label) }
+    }
+
+    /// See [`RunFiller::push`].
+    pub fn push(&mut self, row: &BlockRow, entropy: &mut dyn Entropy) -> Result<Option<SealedRun>, PackError> {
+        self.filler.push(row)?.map(|run| run.seal(self.ids, entropy)).transpose()
+    }
+
+    /// See [`RunFiller::finish`].
+    pub fn finish(self, entropy: &mut dyn Entropy) -> Result<Vec<SealedRun>, PackError> {
+        self.filler.finish().into_iter().map(|run| run.seal(self.ids, entropy)).collect()
     }
 }
 

@@ -1,7 +1,8 @@
 //! Many rows that wait, as level-0 runs: sealed once, pinned by a record, adopted unchanged by the next head.
 //!
 //! Rows are cut into slices by time (rows that wait as frames by the time of their last), and each slice is sorted and
-//! sealed by itself. A run is noted with a hash of its rows before it is sent; after a kill the same rows are found again and what the service has whole is not sent again.
+//! sealed by itself. A run is noted with a hash of its rows before it is sent; after a kill the same rows are found again
+//! and what the service has whole is not sent again.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,10 +17,11 @@ use super::send::Sent;
 use super::upload::{Uploader, reserved};
 use crate::archive::{ArchiveError, BulkRun, OwnRecord, PackState, Unsynced, Waiting};
 use crate::crypto::{EventKey, content_bytes_max};
+use crate::env::Job;
 use crate::error::{Error, Result};
 use crate::ids::PackId;
 use crate::log::EventsContent;
-use crate::pack::{BlockRow, PackedFrame, RunEntry, RunWriter, SealedRun};
+use crate::pack::{BlockRow, FilledRun, PackError, PackedFrame, RunEntry, RunFiller, SealedRun};
 use crate::vault::{Phase, Progress};
 
 /// Bytes of rows in a slice: some megabytes once compressed, so that few runs are partly filled.
@@ -29,6 +31,8 @@ const DAY_MS: i64 = 86_400_000;
 const ENTRIES_BYTES_MAX: usize = 48 << 10;
 
 type Slice = (i64, i64);
+/// A run that is being sealed.
+type Sealing = Job<Result<SealedRun, PackError>>;
 
 impl Flow<'_> {
     /// Seals and sends every row that waits, slice by slice, the oldest first: so a new device, which reads by arrival
@@ -42,9 +46,14 @@ impl Flow<'_> {
         let mut uploader = Uploader::new(&self.work);
         let mut entries: Vec<RunEntry> = Vec::new();
         let mut slices: Vec<Slice> = Vec::new();
-        for (slice, weight) in cut(&days) {
+        let mut cut = cut(&days).into_iter();
+        let mut next = self.begin_next(&mut cut)?;
+        while let Some((begun, weight)) = next {
             self.work.check()?;
-            let made = self.seal_slice(slice, &mut uploader).await?;
+            // The next slice is read while this one is sealed.
+            next = self.begin_next(&mut cut)?;
+            let slice = begun.slice;
+            let made = self.send_slice(begun, &mut uploader).await?;
             let size: usize = entries.iter().chain(&made).map(|e| e.encode().len() + 4).sum();
             if !slices.is_empty() && (size > ENTRIES_BYTES_MAX || entries.len() + made.len() > RECORD_PACKS_MAX) {
                 uploader.finish(self.archive).await?;
@@ -63,20 +72,33 @@ impl Flow<'_> {
         if slices.is_empty() { Ok(Sent::Taken) } else { self.pin_slices(&entries, &slices).await }
     }
 
-    /// Seals what waits in a slice into runs and begins to send them; runs of an earlier, interrupted time are used.
-    async fn seal_slice(&mut self, slice: Slice, uploader: &mut Uploader) -> Result<Vec<RunEntry>> {
-        let known: Vec<BulkRun> = self.archive.bulk()?.into_iter().filter(|run| run.slice == slice).collect();
+    fn begin_next(&self, cut: &mut impl Iterator<Item = (Slice, Unsynced)>) -> Result<Option<(Begun, Unsynced)>> {
+        cut.next().map(|(slice, weight)| Ok((self.begin_slice(slice)?, weight))).transpose()
+    }
+
+    /// Has what waits in a slice sealed; runs of an earlier, interrupted time are used.
+    fn begin_slice(&self, slice: Slice) -> Result<Begun> {
+        let mut known: Vec<BulkRun> = self.archive.bulk()?.into_iter().filter(|run| run.slice == slice).collect();
         let (still, skip) = self.still_so(slice, &known)?;
-        let (same, stale) = known.split_at(still);
-        let mut entries = Vec::new();
-        for run in same {
-            entries.push(RunEntry::decode(&run.entry).map_err(|_| broken("a run's entry cannot be read"))?);
+        let stale = known.split_off(still);
+        let mut same = Vec::with_capacity(known.len());
+        for run in known {
+            same.push(RunEntry::decode(&run.entry).map_err(|_| broken("a run's entry cannot be read"))?);
         }
-        let runs = self.write_runs(slice, skip)?;
+        Ok(Begun { slice, same, stale, sealing: self.fill_runs(slice, skip)? })
+    }
+
+    /// Notes a slice's runs once they are sealed, and begins to send them.
+    async fn send_slice(&mut self, begun: Begun, uploader: &mut Uploader) -> Result<Vec<RunEntry>> {
+        let Begun { slice, same: mut entries, stale, sealing } = begun;
+        let mut runs = Vec::with_capacity(sealing.len());
+        for (run, hash) in sealing {
+            runs.push((run.await?.map_err(|e| Error::Internal(e.to_string()))?, hash));
+        }
         let first = self.archive.bulk()?.last().map_or(0, |last| last.seq + 1);
         let now = self.vault.session.env.now_ms();
         self.archive.commit(|c| {
-            for run in stale {
+            for run in &stale {
                 c.drop_bulk(run.seq)?;
                 c.drop_pack(&run.pack)?;
             }
@@ -119,10 +141,10 @@ impl Flow<'_> {
         Ok((still, skip))
     }
 
-    /// Writes runs from what waits in a slice behind the first `skip` parts, each with the hash of what went in.
-    fn write_runs(&self, slice: Slice, skip: usize) -> Result<Vec<(SealedRun, [u8; 32])>> {
-        let mut writer = RunWriter::new(self.label(0), &self.keys.event);
-        let mut entropy = self.entropy();
+    /// Fills runs from what waits in a slice behind the first `skip` parts, each with the hash of what went in. Others
+    /// seal a run while the next is filled.
+    fn fill_runs(&self, slice: Slice, skip: usize) -> Result<Vec<(Sealing, [u8; 32])>> {
+        let mut filler = RunFiller::new(self.label(0));
         let mut runs = Vec::new();
         let mut parts = Parts::default();
         let mut at = 0;
@@ -134,22 +156,27 @@ impl Flow<'_> {
             }
             let part = Part::read(&self.keys.event, waiting)?;
             let run = match &part {
-                Part::Row(row, _) => writer.push(row, &mut entropy),
-                Part::Frame(frame) => writer.push_frame(frame, &mut entropy),
+                Part::Row(row, _) => filler.push(row),
+                Part::Frame(frame) => filler.push_frame(frame),
             };
             let run = run.map_err(|_| ArchiveError::Refused("rows that no block takes"))?;
             if let Some(run) = run {
-                let hash = parts.take(run.entry.rows);
-                runs.push((run, hash));
+                let hash = parts.take(run.rows());
+                runs.push((self.seal_run(run), hash));
             }
             parts.push(part.mark());
             Ok(())
         })?;
-        for run in writer.finish(&mut entropy).map_err(|e| Error::Internal(e.to_string()))? {
-            let hash = parts.take(run.entry.rows);
-            runs.push((run, hash));
+        for run in filler.finish() {
+            let hash = parts.take(run.rows());
+            runs.push((self.seal_run(run), hash));
         }
         runs.into_iter().map(|(run, hash)| Ok((run, hash.ok_or_else(lost)?))).collect()
+    }
+
+    fn seal_run(&self, run: FilledRun) -> Sealing {
+        let (ids, mut entropy) = (self.keys.event.clone(), self.entropy());
+        self.vault.session.env.hands.begin(move || run.seal(&ids, &mut entropy))
     }
 
     /// Signs the record that pins the slices' runs, and sends it.
@@ -213,6 +240,17 @@ impl Flow<'_> {
         })?;
         Ok(whole)
     }
+}
+
+/// A slice that is being sealed.
+struct Begun {
+    slice: Slice,
+    /// Runs of an earlier time that are what would be written now.
+    same: Vec<RunEntry>,
+    /// Runs of an earlier time that are not.
+    stale: Vec<BulkRun>,
+    /// New runs, each with the hash of what is in it.
+    sealing: Vec<(Sealing, [u8; 32])>,
 }
 
 /// What goes into a run as one piece.

@@ -1,6 +1,7 @@
 //! One run of work on one archive: the verified log, and what is known beside it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use proto::wire::header::{Header, RecordKind};
 
@@ -17,7 +18,7 @@ use proto::wire::bytes::{Malformed, Reader, Writer};
 
 /// Keys that come from the account's lifetime secret.
 pub(super) struct Keys {
-    pub event: EventKey,
+    pub event: Arc<EventKey>,
     pub digest: DigestKey,
     pub chunk: ChunkIdKey,
     pub cut: CutKey,
@@ -50,7 +51,7 @@ impl<'a> Flow<'a> {
         };
         let lifetime = vault.ring.lifetime();
         let keys = Keys {
-            event: lifetime.event_key(),
+            event: Arc::new(lifetime.event_key()),
             digest: lifetime.digest_key(),
             chunk: lifetime.chunk_id_key(),
             cut: lifetime.cut_key(),

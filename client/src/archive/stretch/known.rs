@@ -50,7 +50,7 @@ impl Spans {
     fn of(&mut self, db: &Connection, chat: i64) -> Result<&mut Vec<Span>> {
         if !self.0.contains_key(&chat) {
             let sql = "SELECT first, last, n FROM stretches WHERE chat = ?1 ORDER BY first";
-            let mut statement = db.prepare(sql)?;
+            let mut statement = db.prepare_cached(sql)?;
             let found =
                 statement.query_map([chat], |r| Ok(Span { first: r.get(0)?, last: r.get(1)?, n: r.get(2)? }))?;
             self.0.insert(chat, found.collect::<rusqlite::Result<_>>()?);

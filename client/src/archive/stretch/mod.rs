@@ -66,10 +66,10 @@ pub(super) fn covering(db: &Connection, chat: i64, time: i64) -> Result<Option<S
 /// The last stretch of a chat that begins at a time or before.
 pub(super) fn before(db: &Connection, chat: i64, time: i64) -> Result<Option<Stretch>> {
     let sql = format!("SELECT {COLUMNS} FROM stretches WHERE chat = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1");
-    Ok(db.prepare(&sql)?.query_row(params![chat, time], read).optional()?)
+    Ok(db.prepare_cached(&sql)?.query_row(params![chat, time], read).optional()?)
 }
 
 /// The packed frame of a stretch.
 pub(super) fn frame(db: &Connection, n: i64) -> Result<Vec<u8>> {
-    Ok(db.prepare("SELECT frame FROM frames WHERE n = ?1")?.query_row([n], |r| r.get(0))?)
+    Ok(db.prepare_cached("SELECT frame FROM frames WHERE n = ?1")?.query_row([n], |r| r.get(0))?)
 }

@@ -117,7 +117,7 @@ pub fn each_waiting(
     let (side, way) = if forward { ("last >= ?2", "ASC") } else { ("first <= ?2", "DESC") };
     let sql =
         format!("SELECT {COLUMNS} FROM stretches WHERE waiting > 0 AND chat = ?1 AND {side} ORDER BY first {way}");
-    let mut statement = db.prepare(&sql)?;
+    let mut statement = db.prepare_cached(&sql)?;
     let mut found = statement.query(params![chat, from])?;
     while let Some(row) = found.next()? {
         if !take(read(row)?)? {

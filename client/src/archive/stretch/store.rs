@@ -14,7 +14,7 @@ pub fn place(db: &Connection, chat: &Entry, prepared: &Prepared, arrival: Option
     let sql = "INSERT INTO stretches \
                (chat, first, last, rows, bytes, arrival, state, waiting, shown_first, shown_last, text_bytes, targets) \
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
-    db.prepare(sql)?.execute(params![
+    db.prepare_cached(sql)?.execute(params![
         chat.n,
         prepared.first,
         prepared.last,
@@ -29,18 +29,18 @@ pub fn place(db: &Connection, chat: &Entry, prepared: &Prepared, arrival: Option
         prepared.targets.cast_signed(),
     ])?;
     let n = db.last_insert_rowid();
-    db.prepare("INSERT INTO frames (n, frame) VALUES (?1, ?2)")?.execute(params![n, prepared.frame])?;
+    db.prepare_cached("INSERT INTO frames (n, frame) VALUES (?1, ?2)")?.execute(params![n, prepared.frame])?;
     if arrival.is_none() {
         let sql = "INSERT INTO frame_lanes (n, lanes) VALUES (?1, ?2)";
-        db.prepare(sql)?.execute(params![n, prepared.lanes.encode()])?;
+        db.prepare_cached(sql)?.execute(params![n, prepared.lanes.encode()])?;
     }
     for (file, time, target) in &prepared.long {
-        db.prepare("INSERT OR IGNORE INTO long_fields VALUES (?1, ?2, ?3, ?4)")?
+        db.prepare_cached("INSERT OR IGNORE INTO long_fields VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![file.0, chat.n, time, target.0])?;
     }
     if waiting > 0 {
         let sql = "UPDATE chats SET messages = messages + ?2, text_bytes = text_bytes + ?3 WHERE n = ?1";
-        db.prepare(sql)?.execute(params![chat.n, waiting, prepared.text_bytes.cast_signed()])?;
+        db.prepare_cached(sql)?.execute(params![chat.n, waiting, prepared.text_bytes.cast_signed()])?;
     }
     Ok(Stretch { n, chat: chat.n, first: prepared.first, last: prepared.last, arrival, state, waiting })
 }
@@ -57,9 +57,9 @@ pub fn dissolve(db: &Connection, insert: &mut Statement<'_>, opened: &Opened) ->
         }
     }
     settled(db, stretch)?;
-    db.prepare("DELETE FROM stretches WHERE n = ?1")?.execute([stretch.n])?;
-    db.prepare("DELETE FROM frames WHERE n = ?1")?.execute([stretch.n])?;
-    db.prepare("DELETE FROM frame_lanes WHERE n = ?1")?.execute([stretch.n])?;
+    db.prepare_cached("DELETE FROM stretches WHERE n = ?1")?.execute([stretch.n])?;
+    db.prepare_cached("DELETE FROM frames WHERE n = ?1")?.execute([stretch.n])?;
+    db.prepare_cached("DELETE FROM frame_lanes WHERE n = ?1")?.execute([stretch.n])?;
     Ok(targets)
 }
 
@@ -68,8 +68,8 @@ pub fn settled(db: &Connection, stretch: &Stretch) -> Result<()> {
     if stretch.waiting > 0 {
         let sql = "UPDATE chats SET messages = messages - ?2, \
                    text_bytes = text_bytes - (SELECT s.text_bytes FROM stretches s WHERE s.n = ?3) WHERE n = ?1";
-        db.prepare(sql)?.execute(params![stretch.chat, stretch.waiting, stretch.n])?;
-        db.prepare("UPDATE stretches SET waiting = 0, text_bytes = 0 WHERE n = ?1")?.execute([stretch.n])?;
+        db.prepare_cached(sql)?.execute(params![stretch.chat, stretch.waiting, stretch.n])?;
+        db.prepare_cached("UPDATE stretches SET waiting = 0, text_bytes = 0 WHERE n = ?1")?.execute([stretch.n])?;
     }
     Ok(())
 }
