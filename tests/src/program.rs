@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -20,6 +21,7 @@ pub struct Program {
     pub log: Arc<Mutex<String>>,
     pub address: SocketAddr,
     ops: SocketAddr,
+    data_dir: PathBuf,
 }
 
 /// The service's program, which stands beside the test programs' folder.
@@ -37,12 +39,41 @@ impl Program {
 
     /// Starts it with further settings, each `KEY=VALUE`.
     pub fn configured(data_dir: &Path, address: Option<SocketAddr>, settings: &[String]) -> Self {
+        Self::by(Command::new(binary()), data_dir, address, settings)
+    }
+
+    /// Starts it with its state on a disk of its own, of so many bytes. It is a file system in memory that only this
+    /// process has, so it is gone with it; whoever is not root needs user namespaces.
+    pub fn on_a_disk_of(bytes: u64, data_dir: &Path) -> Self {
+        let mut command = Command::new("unshare");
+        command.arg("--mount");
+        if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+            command.arg("--map-root-user");
+        }
+        let mount = "mount -t tmpfs -o size=\"$1\" chatkeepd \"$2\" && shift 2 && exec \"$@\"";
+        command.args(["sh", "-c", mount, "sh", &bytes.to_string()]).arg(data_dir).arg(binary());
+        Self::by(command, data_dir, None, &[])
+    }
+
+    /// A file on the disk that [`on_a_disk_of`](Self::on_a_disk_of) made, as this process reaches it.
+    pub fn on_its_disk(&self, name: &str) -> PathBuf {
+        let state = self.data_dir.strip_prefix("/").unwrap_or(&self.data_dir);
+        Path::new("/proc").join(self.child.id().to_string()).join("root").join(state).join(name)
+    }
+
+    fn by(mut command: Command, data_dir: &Path, address: Option<SocketAddr>, settings: &[String]) -> Self {
         std::fs::create_dir_all(data_dir).unwrap();
         let config = data_dir.with_file_name("config.toml");
         std::fs::write(&config, "").unwrap();
         let listen = address.map_or_else(|| "127.0.0.1:0".to_owned(), |a| a.to_string());
-        let mut command = Command::new(binary());
-        command.env_clear().env("HOME", data_dir).arg("--data-dir").arg(data_dir).arg("--config").arg(config);
+        command
+            .env_clear()
+            .env("HOME", data_dir)
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .arg("--data-dir")
+            .arg(data_dir)
+            .arg("--config")
+            .arg(config);
         for set in
             ["ops.listen=127.0.0.1:0", "registration.mode=open", "log.level=debug", "limits.auth_per_minute=10000"]
         {
@@ -63,7 +94,8 @@ impl Program {
             }
         });
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut program = Self { child, lines, log, address: nowhere, ops: nowhere };
+        let data_dir = data_dir.to_path_buf();
+        let mut program = Self { child, lines, log, address: nowhere, ops: nowhere, data_dir };
         program.ops = program.told("ops_listening");
         program.address = program.told("listening");
         program
