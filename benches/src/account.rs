@@ -11,6 +11,7 @@ use client::event::{Chat, Kind, Party, Row, tag};
 use client::home::{FileKeys, Home};
 use client::vault::{Joined, Secret, Vault};
 use proto::wire::slot::AccountName;
+use zeroize::Zeroizing;
 
 use crate::service::at;
 use crate::{Done, Failed};
@@ -34,18 +35,19 @@ fn install(joined: Joined, dir: &Path) -> Done<Vault> {
     Ok(joined.install(&home, &FileKeys::new(&home.key_path()))?)
 }
 
-/// Sets up an account whose first device lives in `dir`.
-pub async fn register(server: &str, account: &str, dir: &Path) -> Done<Vault> {
+/// Sets up an account whose first device lives in `dir`; answers it and the recovery key's text.
+pub async fn register(server: &str, account: &str, dir: &Path) -> Done<(Vault, Zeroizing<String>)> {
     let key = RecoveryKey::generate(&mut Env::system().entropy.clone());
     let cost = Some(Cost::CHEAP_FOR_TESTS);
     let made = Vault::register(at(server)?, name(account)?, passphrase()?, Some(&key), label("first"), None, cost);
-    install(made.await?, dir)
+    Ok((install(made.await?, dir)?, key.text()))
 }
 
-/// Adds a device that lives in `dir`.
-pub async fn login(server: &str, account: &str, dir: &Path) -> Done<Vault> {
+/// Adds a device that lives in `dir`. By the recovery key, since only so many passphrases may be tried in an hour.
+pub async fn login(server: &str, account: &str, key: &str, dir: &Path) -> Done<Vault> {
     let device = dir.file_name().and_then(|n| n.to_str()).unwrap_or("another");
-    let joined = Vault::login(at(server)?, name(account)?, Secret::Passphrase(passphrase()?), label(device)).await?;
+    let key = RecoveryKey::parse(key).map_err(|_| Failed::from("a recovery key"))?;
+    let joined = Vault::login(at(server)?, name(account)?, Secret::Recovery(key), label(device)).await?;
     install(joined, dir)
 }
 

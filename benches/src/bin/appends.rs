@@ -45,7 +45,7 @@ struct Author {
 }
 
 async fn author(server: &str, account: &str, dir: &Path, records: usize) -> Done<Author> {
-    let vault = account::register(server, account, dir).await?;
+    let (vault, _) = account::register(server, account, dir).await?;
     let state = vault.archive()?.note(Note::Log)?.ok_or("no log")?;
     let state = LogState::decode(&state).map_err(|_| "a log's state")?;
     let (mut previous, mut counter) =

@@ -65,8 +65,8 @@ fn say(line: &str) {
 async fn measure(messages: usize) -> Done<()> {
     let dir = tempfile::tempdir()?;
     let service = Service::start(&dir.path().join("service"), &[])?;
-    let mut vault = account::register(&service.address, "ana", &dir.path().join("a")).await?;
-    drop(account::login(&service.address, "ana", &dir.path().join("b")).await?);
+    let (mut vault, key) = account::register(&service.address, "ana", &dir.path().join("a")).await?;
+    drop(account::login(&service.address, "ana", &key, &dir.path().join("b")).await?);
     let mut archive = vault.archive()?;
     let mut b = Command::new(std::env::current_exe()?)
         .args(["read".as_ref(), dir.path().join("b").as_os_str(), service.address.as_ref()])

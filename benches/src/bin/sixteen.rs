@@ -1,27 +1,28 @@
 //! One account with many devices that all write at once: each is in live exchange and records ten messages a second. In the
-//! end all must hold the same rows and the same digest. What is told is how long a message takes to the last of the
-//! other devices, each of which writes it down and is asked for it by a query.
+//! end all must hold the same rows and the same digest. What is told is how long a message takes
+//! from when it was due to when a query on another device answers it, over all pairs of devices.
 //!
 //! `sixteen [SECONDS] [DEVICES] [A SECOND]` (10, 16 and 10 without), with `chatkeepd` beside it. Prints one JSON object.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use benches::account::{self, chat, message};
 use benches::figures::{Figures, ratio};
 use benches::service::Service;
 use benches::{Done, Failed};
-use client::archive::{Anchor, Archive};
-use client::sync::{Inbox, LiveOptions, News, Recorder};
+use client::archive::Archive;
+use client::ids::EventId;
+use client::sync::{Inbox, LiveOptions, Recorder};
 use client::vault::{Cancel, Vault, Work};
 use serde_json::json;
 use tokio::task::JoinHandle;
 
 /// How long devices may take to come to the same once nobody writes any more.
 const SETTLE_MAX: Duration = Duration::from_secs(60);
-/// Messages of others may have been written before the last ones that are shown: so many are looked at again.
-const BACK: usize = 64;
+/// How often a device looks whether something was written.
+const LOOK: Duration = Duration::from_millis(2);
 
 fn main() -> Done<()> {
     let given: Vec<u64> = std::env::args().skip(1).map(|n| n.parse()).collect::<Result<_, _>>()?;
@@ -29,29 +30,46 @@ fn main() -> Done<()> {
     tokio::runtime::Runtime::new()?.block_on(measure(at(0, 10), at(1, 16), at(2, 10)))
 }
 
-/// When each message was handed over, and when the last of the others showed it.
-type Times = Arc<Mutex<HashMap<String, (Instant, Instant, u64)>>>;
+/// A message on its way: who wrote it, and when it was due to be written.
+#[derive(Clone, Copy)]
+struct Written {
+    id: EventId,
+    by: u64,
+    due: Instant,
+}
+
+/// What has been written so far, and whether that is all.
+#[derive(Default)]
+struct Told {
+    messages: Mutex<Vec<Written>>,
+    ended: AtomicBool,
+}
+
+impl Told {
+    fn messages(&self) -> MutexGuard<'_, Vec<Written>> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 struct Device {
     recorder: Recorder,
     cancel: Cancel,
     ending: JoinHandle<client::error::Result<(u64, [u8; 32])>>,
+    /// When it showed each message, in the order in which they were told.
+    shown: JoinHandle<Vec<Option<Instant>>>,
 }
 
 async fn measure(seconds: u64, devices: u64, a_second: u64) -> Done<()> {
     let dir = tempfile::tempdir()?;
     let settings = ["limits.auth_per_minute=100000", "quota.devices=20"];
     let service = Service::start(&dir.path().join("service"), &settings)?;
-    let times: Times = Arc::default();
-    let mut all = Vec::new();
-    for n in 0..devices {
-        let home = dir.path().join(format!("{n}"));
-        let vault = if n == 0 {
-            account::register(&service.address, "ana", &home).await?
-        } else {
-            account::login(&service.address, "ana", &home).await?
-        };
-        all.push(begin(vault, n, times.clone())?);
+    let told: Arc<Told> = Arc::default();
+    let home = |n: u64| dir.path().join(format!("{n}"));
+    let (first, key) = account::register(&service.address, "ana", &home(0)).await?;
+    let mut all = vec![begin(first, 0, told.clone())?];
+    for n in 1..devices {
+        let vault = account::login(&service.address, "ana", &key, &home(n)).await?;
+        all.push(begin(vault, n, told.clone())?);
     }
     // Everybody is level before anybody writes.
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -60,17 +78,14 @@ async fn measure(seconds: u64, devices: u64, a_second: u64) -> Done<()> {
     let begun = Instant::now();
     let every = Duration::from_secs(1) / u32::try_from(a_second)?;
     let mut writing = tokio::task::JoinSet::new();
-    for (n, device) in all.iter().enumerate() {
-        let (recorder, times) = (device.recorder.clone(), times.clone());
+    for (by, device) in (0..).zip(&all) {
+        let (recorder, told) = (device.recorder.clone(), told.clone());
         writing.spawn(async move {
             for turn in 0..seconds * a_second {
-                let due = begun + every.mul_f64(turn as f64 + n as f64 / devices as f64);
+                let due = begun + every.mul_f64(turn as f64 + by as f64 / devices as f64);
                 tokio::time::sleep_until(due.into()).await;
-                let native = format!("{n}-{turn}");
-                let row = message(&native);
-                let text = row.body().unwrap_or_default().to_owned();
-                lock(&times).insert(text, (due, due, 0));
-                recorder.record(chat(), row).await?;
+                let id = recorder.record(chat(), message(&format!("{by}-{turn}"))).await?;
+                told.messages().push(Written { id, by, due });
             }
             Done::Ok(())
         });
@@ -79,53 +94,52 @@ async fn measure(seconds: u64, devices: u64, a_second: u64) -> Done<()> {
         done??;
     }
     let wrote = begun.elapsed();
-    let count = devices * seconds * a_second;
-    let reached = |times: &Times| lock(times).values().filter(|(.., seen)| *seen == devices - 1).count() as u64;
-    while reached(&times) < count && begun.elapsed() < wrote + SETTLE_MAX {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    told.ended.store(true, Ordering::Relaxed);
+    let mut shown = Vec::new();
+    for device in &mut all {
+        shown.push((&mut device.shown).await?);
     }
     let level = begun.elapsed();
     let cpu = service.cpu()?.saturating_sub(cpu);
-
     let mut ends = Vec::new();
     for device in all {
         device.cancel.cancel();
         drop(device.recorder);
         ends.push(device.ending.await??);
     }
-    let missing = count - reached(&times);
+
+    let messages = told.messages().clone();
+    let mut lags = Vec::new();
+    for (n, written) in messages.iter().enumerate() {
+        let others = (0..).zip(&shown).filter(|(device, _)| *device != written.by);
+        lags.extend(others.filter_map(|(_, shown)| shown.get(n).copied().flatten()).map(|at| at - written.due));
+    }
+    let missing = messages.len() * (devices as usize - 1) - lags.len();
     let equal = ends.windows(2).all(|two| two[0] == two[1]);
-    let lags: Vec<Duration> = lock(&times).values().map(|(due, last, _)| last.duration_since(*due)).collect();
-    let told = json!({
+    let answer = json!({
         "devices": devices,
-        "messages": count,
+        "messages": messages.len(),
         "offered_per_s": devices * a_second,
         "written_in_s": wrote.as_secs_f64(),
-        "level_after_s": level.as_secs_f64(),
+        "shown_everywhere_after_s": level.as_secs_f64(),
         "missing": missing,
         "rows": ends.first().map(|(rows, _)| rows),
         "equal_rows_and_digests": equal,
-        "to_the_last_device": Figures::of(lags).told(),
-        "service_cpu_ms_per_message": ratio(cpu.as_secs_f64() * 1e3, count as f64),
+        "lag": Figures::of(lags).told(),
+        "service_cpu_ms_per_message": ratio(cpu.as_secs_f64() * 1e3, messages.len() as f64),
     });
-    println!("{told}");
+    println!("{answer}");
     if equal && missing == 0 { Ok(()) } else { Err(Failed::from("the devices differ")) }
 }
 
 /// Brings a device into live exchange; in the end it answers how many messages it shows, and its digest.
-fn begin(mut vault: Vault, me: u64, times: Times) -> Done<Device> {
+fn begin(mut vault: Vault, me: u64, told: Arc<Told>) -> Done<Device> {
     let (mut archive, reader) = (vault.archive()?, vault.reader()?);
     let (recorder, mut inbox) = Inbox::new();
     let cancel = Cancel::default();
     let work = Work::new(|_| {}, cancel.clone());
     let ending = tokio::spawn(async move {
-        let mut shown = Shown { reader, own: format!("message {me}-"), seen: HashSet::new(), times };
-        let mut told = |news: News<'_>| {
-            if let News::Came(rows) = news {
-                shown.look(rows as usize + BACK);
-            }
-        };
-        let ended = vault.watch(&mut archive, &mut inbox, LiveOptions::default(), &work, &mut told).await;
+        let ended = vault.watch(&mut archive, &mut inbox, LiveOptions::default(), &work, &mut |_| {}).await;
         match ended {
             Ok(()) | Err(client::error::Error::Cancelled) => {}
             Err(error) => return Err(error),
@@ -136,35 +150,39 @@ fn begin(mut vault: Vault, me: u64, times: Times) -> Done<Device> {
         }
         Ok((archive.counts()?.messages, archive.digest()?.hash()))
     });
-    Ok(Device { recorder, cancel, ending })
+    let shown = tokio::task::spawn_blocking(move || watch(&reader, me, &told));
+    Ok(Device { recorder, cancel, ending, shown })
 }
 
-/// Asks the archive what is new, as an app would.
-struct Shown {
-    reader: Archive,
-    /// How messages of this device begin.
-    own: String,
-    seen: HashSet<String>,
-    times: Times,
-}
-
-impl Shown {
-    fn look(&mut self, messages: usize) {
-        let chat = self.reader.chat_id(&chat());
-        let Ok(page) = self.reader.page(&chat, Anchor::End, messages, 0) else { return };
-        let now = Instant::now();
-        let texts = page.into_iter().filter_map(|shown| shown.message.text);
-        for text in texts.filter(|text| !text.starts_with(&self.own)) {
-            if self.seen.insert(text.clone())
-                && let Some((_, last, devices)) = lock(&self.times).get_mut(&text)
-            {
-                *last = now;
-                *devices += 1;
+/// Asks the archive for each message of others that it did not show yet, whenever something was written there.
+fn watch(reader: &Archive, me: u64, told: &Told) -> Vec<Option<Instant>> {
+    let (mut shown, mut waiting) = (Vec::new(), Vec::new());
+    let (mut version, mut until) = (0, None::<Instant>);
+    loop {
+        std::thread::sleep(LOOK);
+        let ended = told.ended.load(Ordering::Relaxed);
+        if ended {
+            until.get_or_insert_with(|| Instant::now() + SETTLE_MAX);
+        }
+        for (n, written) in told.messages().iter().enumerate().skip(shown.len()) {
+            shown.push(None);
+            if written.by != me {
+                waiting.push((n, *written));
             }
         }
+        let now = reader.version().unwrap_or_default();
+        if now != version || ended {
+            version = now;
+            waiting.retain(|(n, written)| {
+                let there = matches!(reader.message(&written.id), Ok(Some(_)));
+                if there && let Some(at) = shown.get_mut(*n) {
+                    *at = Some(Instant::now());
+                }
+                !there
+            });
+        }
+        if ended && (waiting.is_empty() || until.is_some_and(|until| Instant::now() > until)) {
+            return shown;
+        }
     }
-}
-
-fn lock(times: &Times) -> std::sync::MutexGuard<'_, HashMap<String, (Instant, Instant, u64)>> {
-    times.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
