@@ -22,6 +22,8 @@ mod json;
 mod places;
 #[path = "cli/proxy.rs"]
 mod proxy;
+#[path = "cli/service.rs"]
+mod service;
 #[path = "cli/terminal.rs"]
 mod terminal;
 #[path = "cli/waiting.rs"]

@@ -1,5 +1,6 @@
 //! What a command has to work with: settings, the ways out, the home, its keys, and the way to the server.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -65,6 +66,11 @@ impl Context {
         let output = Output::new(settings.json, self.output.quiet, settings.no_input, settings.colour());
         let (progress, cancel) = (self.progress.clone(), self.cancel.clone());
         Ok(Self { settings, output, progress, cancel, env: self.env.clone(), flags: self.flags.clone() })
+    }
+
+    /// The configuration file that a flag names.
+    pub fn config_flag(&self) -> Option<&Path> {
+        self.flags.config.as_deref()
     }
 
     pub fn home(&self) -> Home {

@@ -8,6 +8,7 @@ pub mod devices;
 pub mod imports;
 pub mod reading;
 pub mod secret;
+pub mod service;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -90,6 +91,9 @@ pub enum Command {
     Formats(imports::Formats),
     Restore(daily::Restore),
     Sync(daily::Sync),
+    /// `sync --watch` as a service of this computer
+    #[command(subcommand)]
+    Service(service::Service),
     Status(daily::Status),
     Log(daily::Log),
     Chats(reading::Chats),
@@ -129,6 +133,7 @@ impl Command {
             Self::Formats(_) => "formats",
             Self::Restore(_) => "restore",
             Self::Sync(_) => "sync",
+            Self::Service(_) => "service",
             Self::Status(_) => "status",
             Self::Log(_) => "log",
             Self::Chats(_) => "chats",

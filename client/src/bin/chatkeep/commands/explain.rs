@@ -7,7 +7,7 @@ use crate::output::Outcome;
 use crate::problem::{Problem, Result};
 
 /// Code, exit code, what it means and what helps.
-const CODES: [(&str, u8, &str); 50] = [
+const CODES: [(&str, u8, &str); 51] = [
     (
         "E_NOT_SET_UP",
         10,
@@ -194,6 +194,12 @@ const CODES: [(&str, u8, &str); 50] = [
         "W_NO_RECOVERY_KEY",
         3,
         "Without a recovery key a forgotten passphrase means that everything is lost. `chatkeep recovery new --kit FILE`.",
+    ),
+    (
+        "W_SERVICE",
+        3,
+        "The service manager of this computer did not do what it was asked to. `chatkeep service status` tells how \
+         things stand; without a manager, keep `chatkeep sync --watch` running yourself.",
     ),
     ("W_SIGNED_OUT", 3, "This device is not signed in any more. The archive here is intact."),
     ("W_UNREACHABLE", 3, "The server could not be asked, so what is said of it may be old."),

@@ -25,6 +25,7 @@ mod recovery;
 mod register;
 mod restore;
 mod search;
+mod service;
 mod show;
 mod snapshots;
 mod status;
@@ -48,6 +49,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<Outcome> {
         Command::Restore(args) => restore::run(context, args).await,
         Command::Sync(args) if args.watch => watch::run(context, args).await,
         Command::Sync(_) => sync::run(context).await,
+        Command::Service(command) => service::run(context, command),
         Command::Status(args) => status::run(context, args).await,
         Command::Log(args) => log::run(context, args),
         Command::Chats(_) => chats::run(context),
