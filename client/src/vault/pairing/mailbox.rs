@@ -53,6 +53,8 @@ impl Mailbox {
     /// Waits for the other side's next message.
     pub async fn take(&mut self, work: &Work) -> Result<Bytes> {
         let (mut wait, mut failures) = (ASK_FIRST, 0);
+        // First contact that fails is reported at once.
+        let patience = if self.sent + self.received > 0 { FAILURES_MAX } else { 0 };
         loop {
             work.check()?;
             match self.call(self.request()).await.or_error(&self.server, &self.server) {
@@ -61,7 +63,7 @@ impl Mailbox {
                     self.received += 1;
                     return Ok(answer.message);
                 }
-                Err(error) if error.is_retryable() && failures < FAILURES_MAX => {
+                Err(error) if error.is_retryable() && failures < patience => {
                     failures += 1;
                     wait = ASK_LATER;
                 }

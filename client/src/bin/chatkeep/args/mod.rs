@@ -84,6 +84,7 @@ pub struct Global {
 pub enum Command {
     Register(account::Register),
     Login(account::Login),
+    Join(account::Join),
     Logout(account::Logout),
     Backup(daily::Backup),
     Import(imports::Import),
@@ -123,6 +124,7 @@ impl Command {
         match self {
             Self::Register(_) => "register",
             Self::Login(_) => "login",
+            Self::Join(_) => "join",
             Self::Logout(_) => "logout",
             Self::Backup(_) => "backup",
             Self::Import(_) => "import",
