@@ -9,7 +9,7 @@ use tests::cli::{Machine, Site, chatkeep};
 /// Runs `device link` and `join` side by side. Of the code that is shown `typed` is made, and `answer` is what is said
 /// about the words.
 const PLAYER: &str = r#"
-import json, os, pty, re, select, sys
+import json, os, pty, re, select, sys, time
 program, laptop_home, phone_home, server, passphrase, typed, answer = sys.argv[1:8]
 
 def begin(home, *args):
@@ -41,6 +41,8 @@ def until(one, pattern):
                 read(o)
 
 def say(one, text):
+    # The question is there a moment before the terminal stops echoing.
+    time.sleep(0.2)
     os.write(one["fd"], (text + "\n").encode())
 
 laptop = begin(laptop_home, "device", "link")
@@ -60,7 +62,7 @@ elif typed == "wrong":
     say(phone, "-".join([number, *words[:2], "zoo" if words[2] != "zoo" else "zero"]))
 else:
     say(phone, code)
-found = until(laptop, r'"(.*)" \((.*)\) wants to join\. .*screens\?  (.*) \[y/N\] ')
+found = until(laptop, r'"(.*)" \((.*)\) wants to join\. .*screens\?  (.*?) +\[y/N\] ')
 theirs = until(phone, r"Check words: (.*)   \(") if found else None
 if found:
     say(laptop, answer)

@@ -104,7 +104,7 @@ impl Joining {
                     if signed.as_ref().is_some_and(|before| before.about != about) {
                         return Err(Error::PairingFailed);
                     }
-                    let (joiner, version) = self.sign(&about, &content)?;
+                    let (joiner, version) = sign(&self.device, &about, &content)?;
                     *signed = Some(Signed { about, version, content });
                     let mut entropy = self.at.env.entropy.clone();
                     let sealed = self.paired.seal(self.sealed, &joiner.signature, &mut entropy);
@@ -113,15 +113,6 @@ impl Joining {
                 }
             }
         }
-    }
-
-    /// Signs what is a roster of that account and lists this device as joining; anything else never.
-    fn sign(&self, about: &About, content: &[u8]) -> Result<(Joiner, u64)> {
-        let roster = Roster::decode(content).map_err(failed)?;
-        if roster.account != about.account || roster.ended {
-            return Err(Error::PairingFailed);
-        }
-        Ok((self.device.join(content).map_err(failed)?, roster.version))
     }
 
     async fn hear(&mut self, work: &Work) -> Result<FromOld> {
@@ -165,5 +156,57 @@ impl Joining {
         let (ring, log) = verify_seen(answer, &seen, &session.device)?;
         let slots = current_slots(&session, &ring).await;
         Ok(Joined { session, ring, log, slots, history: true })
+    }
+}
+
+/// Signs what is a roster of that account and lists this device as joining; anything else never.
+fn sign(device: &DeviceKeys, about: &About, content: &[u8]) -> Result<(Joiner, u64)> {
+    let roster = Roster::decode(content).map_err(failed)?;
+    if roster.account != about.account || roster.ended {
+        return Err(Error::PairingFailed);
+    }
+    Ok((device.join(content).map_err(failed)?, roster.version))
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::wire::slot::AccountName;
+
+    use super::*;
+    use crate::crypto::fixed::Fixed;
+    use crate::crypto::roster::Plan;
+    use crate::crypto::{Keyring, Root, account_of};
+    use crate::ids::AccountId;
+
+    #[test]
+    fn only_a_roster_that_lets_this_device_in_is_signed() {
+        let mut entropy = Fixed::new("sign");
+        let (root, keyring) = (Root::generate(&mut entropy), Keyring::generate(&mut entropy));
+        let [device, other] = [(); 2].map(|()| DeviceKeys::generate(&mut entropy));
+        let account = account_of(&root.signer().verifying_key());
+        let mut content = |device: &DeviceKeys, ended| {
+            let mut plan = Plan {
+                account,
+                version: 4,
+                root_generation: 1,
+                ended,
+                slots: Vec::new(),
+                active: Vec::new(),
+                gone: Vec::new(),
+                rest: Default::default(),
+            };
+            plan.join(device.public().clone(), Label::new("phone", "android", 0));
+            plan.draft(&root, &keyring, &mut entropy).unwrap().content().to_vec()
+        };
+        let name = AccountName::new("ana").unwrap();
+        let about = About { account, name, incarnation: 1, log_size: 1, log_root: [1; 32] };
+        let good = content(&device, false);
+        assert_eq!(sign(&device, &about, &good).unwrap().1, 4);
+        let elsewhere = About { account: AccountId([9; 32]), ..about.clone() };
+        assert!(sign(&device, &elsewhere, &good).is_err(), "a roster of another account than was told");
+        assert!(sign(&device, &about, &content(&other, false)).is_err(), "a roster that lists another device");
+        assert!(sign(&device, &about, &content(&device, true)).is_err(), "a roster that ends the account");
+        assert!(sign(&device, &about, &[&good[..], &[0]].concat()).is_err());
+        assert!(sign(&device, &about, b"").is_err());
     }
 }
