@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use client::archive::{Archive, Note};
-use client::crypto::{open_body, seal_record};
+use client::crypto::{RecoveryKey, open_body, seal_record};
 use client::env::SystemEntropy;
 use client::ids::PackId;
 use client::log::{Alarm, Follower, LogState};
@@ -17,7 +17,7 @@ use proto::wire::events::EventsClear;
 use proto::wire::header::{Header, Leaf, Record, RecordKind};
 use tests::history::{import, listed};
 use tests::strata::Stored;
-use tests::world::{PASSPHRASE, Place, World, by_passphrase, copied, passphrase, refused};
+use tests::world::{PASSPHRASE, Place, World, by_kit, by_passphrase, copied, passphrase, refused};
 
 struct Device {
     vault: Vault,
@@ -26,9 +26,9 @@ struct Device {
 }
 
 impl Device {
-    async fn new(world: &World, name: &str) -> Self {
+    async fn new(world: &World, kit: &RecoveryKey, name: &str) -> Self {
         let place = Place::new();
-        let vault = place.install(world.login("ana", by_passphrase(PASSPHRASE), name).await.unwrap());
+        let vault = place.install(world.login("ana", by_kit(kit), name).await.unwrap());
         let archive = vault.archive().unwrap();
         let mut device = Self { vault, archive, _place: place };
         device.vault.restore(&mut device.archive, &RestoreOptions::default(), &Work::quiet()).await.unwrap();
@@ -117,13 +117,13 @@ async fn everything(
 async fn a_revoked_device_does_nothing_more_whatever_it_runs_and_the_others_go_on() {
     let world = World::new();
     let place = Place::new();
-    let (joined, _) = world.register("ana", "a").await;
+    let (joined, kit) = world.register("ana", "a").await;
     let vault = place.install(joined);
     let archive = vault.archive().unwrap();
     let mut a = Device { vault, archive, _place: place };
     import(&mut a.archive, 1, 0, 30, 3_000);
     a.backup().await;
-    let (mut b, mut c) = (Device::new(&world, "b").await, Device::new(&world, "c").await);
+    let (mut b, mut c) = (Device::new(&world, &kit, "b").await, Device::new(&world, &kit, "c").await);
     a.sync().await;
     b.sync().await;
     let pack = *Stored::of(&world, &b.vault).await.packs.keys().next().unwrap();
@@ -192,7 +192,7 @@ async fn a_revoked_device_does_nothing_more_whatever_it_runs_and_the_others_go_o
 async fn revoking_one_of_ten_takes_a_moment_and_new_secrets_sign_nobody_out() {
     let world = World::new();
     let place = Place::new();
-    let (joined, _) = world.register("ana", "device 0").await;
+    let (joined, kit) = world.register("ana", "device 0").await;
     let vault = place.install(joined);
     let archive = vault.archive().unwrap();
     let mut first = Device { vault, archive, _place: place };
@@ -200,7 +200,7 @@ async fn revoking_one_of_ten_takes_a_moment_and_new_secrets_sign_nobody_out() {
     first.backup().await;
     let mut others = Vec::new();
     for n in 1..10 {
-        others.push(Device::new(&world, &format!("device {n}")).await);
+        others.push(Device::new(&world, &kit, &format!("device {n}")).await);
     }
     first.sync().await;
     for other in &mut others {
@@ -209,8 +209,9 @@ async fn revoking_one_of_ten_takes_a_moment_and_new_secrets_sign_nobody_out() {
     // Ten devices online; both secrets change under them.
     let new = "nine herons fold silver maps";
     first.vault.change_passphrase(&mut first.archive, by_passphrase(PASSPHRASE), passphrase(new)).await.unwrap();
-    let kit = others[0].vault.rotate_root(&mut others[0].archive, by_passphrase(new), passphrase(PASSPHRASE), true);
-    assert!(kit.await.unwrap().is_some());
+    let Device { vault, archive, .. } = &mut others[0];
+    let new_kit = vault.rotate_root(archive, by_passphrase(new), passphrase(PASSPHRASE), true);
+    assert!(new_kit.await.unwrap().is_some());
     for (n, other) in others.iter_mut().enumerate() {
         import(&mut other.archive, 2 + n, 0, 3, 0);
         other.backup().await;

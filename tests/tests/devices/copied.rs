@@ -49,7 +49,8 @@ async fn of_two_copies_that_write_one_is_told_and_stops_for_good() {
     // The other goes on, and nothing of the copy is in the log.
     import(&mut one, 1, 30, 32, 0);
     backup(&mut laptop, &mut one).await.unwrap();
-    let mut fresh = Place::new().install(world.login("ana", by_passphrase(PASSPHRASE), "phone").await.unwrap());
+    let third = Place::new();
+    let mut fresh = third.install(world.login("ana", by_passphrase(PASSPHRASE), "phone").await.unwrap());
     let mut there = fresh.archive().unwrap();
     fresh.restore(&mut there, &client::sync::RestoreOptions::default(), &Work::quiet()).await.unwrap();
     assert_eq!(listed(&there), listed(&one));
