@@ -1,11 +1,14 @@
 //! A home that was copied, or came back from a disk image: two machines with the keys of one device.
 
+use std::sync::Arc;
+
 use client::archive::{Archive, Note};
 use client::error::Error;
+use client::remote::{Network, ServerAddress};
 use client::sync::BackupOptions;
 use client::vault::{Vault, Work};
 use tests::history::{import, listed};
-use tests::world::{PASSPHRASE, Place, World, by_passphrase, refused};
+use tests::world::{PASSPHRASE, Place, World, by_passphrase, reached_by, refused};
 
 async fn backup(vault: &mut Vault, archive: &mut Archive) -> client::error::Result<client::sync::Backup> {
     vault.backup(archive, &BackupOptions::default(), &Work::quiet()).await
@@ -46,6 +49,10 @@ async fn of_two_copies_that_write_one_is_told_and_stops_for_good() {
     assert!(matches!(refused(copied.sync(&mut two, &Work::quiet()).await), Error::DeviceCloned));
     let restored = copied.restore(&mut two, &client::sync::RestoreOptions::default(), &Work::quiet()).await;
     assert!(matches!(refused(restored), Error::DeviceCloned));
+    // It knows that by itself: nothing is asked of the server.
+    let nowhere = Network::new(ServerAddress::parse("http://127.0.0.1:1").unwrap(), None);
+    let mut offline = Vault::open(&elsewhere.home, &elsewhere.keys, reached_by(Arc::new(nowhere))).unwrap();
+    assert!(matches!(refused(offline.sync(&mut two, &Work::quiet()).await), Error::DeviceCloned));
     // The other goes on, and nothing of the copy is in the log.
     import(&mut one, 1, 30, 32, 0);
     backup(&mut laptop, &mut one).await.unwrap();

@@ -1,6 +1,7 @@
 //! Codes that are wrong, used up, mistyped or tried at random.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use client::crypto::pairing::{NoCode, PairingCode};
 use client::error::Error;
@@ -13,7 +14,10 @@ use crate::between::Between;
 use crate::pair::{Account, code, joins, said, wrong};
 
 async fn tried(account: &Account, code: PairingCode) -> Error {
-    refused(Vault::join(account.world.at(), code, label("phone"), &Work::quiet()).await)
+    let (work, label) = (Work::quiet(), label("phone"));
+    let joined = Vault::join(account.world.at(), code, label, &work);
+    // Nobody waits for the ten minutes to end.
+    refused(tokio::time::timeout(Duration::from_secs(30), joined).await.expect("the other side is told at once"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
