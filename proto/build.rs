@@ -1,7 +1,7 @@
 //! Compiles the protocol without `protoc`: protox parses, tonic-prost-build generates.
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let files = ["accounts", "log", "vault"].map(|f| format!("proto/chatkeep/v1/{f}.proto"));
+    let files = ["accounts", "log", "pairing", "vault"].map(|f| format!("proto/chatkeep/v1/{f}.proto"));
     for file in &files {
         println!("cargo:rerun-if-changed={file}");
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::archive::ArchiveError;
+use crate::crypto::pairing::NoCode;
 use crate::home::KeyError;
 use crate::sources::ImportError;
 
@@ -30,6 +31,11 @@ pub enum Error {
     DeviceRevoked { account: String, at: Option<String> },
     #[error("this account is suspended by the operator of {server}")]
     Suspended { server: String },
+    #[error("the pairing code was wrong or has expired")]
+    PairingFailed,
+    /// Found here, before anything was sent.
+    #[error(transparent)]
+    NoPairingCode(#[from] NoCode),
     #[error("another machine runs with this device's keys (a restored disk image?)")]
     DeviceCloned,
     #[error("{0}")]
@@ -108,6 +114,7 @@ impl Error {
             Self::WrongRecoveryKey => "E_WRONG_RECOVERY_KEY",
             Self::DeviceRevoked { .. } => "E_DEVICE_REVOKED",
             Self::Suspended { .. } => "E_SUSPENDED",
+            Self::PairingFailed | Self::NoPairingCode(_) => "E_PAIRING_FAILED",
             Self::DeviceCloned => "E_DEVICE_CLONED",
             Self::NotFound(_) => "E_NOT_FOUND",
             Self::Ambiguous { .. } => "E_AMBIGUOUS",

@@ -6,6 +6,8 @@ mod about;
 mod bucket;
 #[path = "cli/care.rs"]
 mod care;
+#[path = "cli/copied.rs"]
+mod copied;
 #[path = "cli/devices.rs"]
 mod devices;
 #[path = "cli/failures.rs"]

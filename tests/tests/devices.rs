@@ -1,5 +1,7 @@
 //! Several devices of one account at one service: turns, races, exports that overlap, and a phone that was lost.
 
+#[path = "devices/copied.rs"]
+mod copied;
 #[path = "devices/lost.rs"]
 mod lost;
 #[path = "devices/model.rs"]
@@ -8,3 +10,5 @@ mod model;
 mod overlap;
 #[path = "devices/races.rs"]
 mod races;
+#[path = "devices/unread.rs"]
+mod unread;

@@ -49,6 +49,8 @@ pub enum Note {
     /// Only in an archive that proves a restore beside this device's own one: how many of the device's records the log
     /// had when it was made. They were sent from there, so no copy of the device made them.
     SentElsewhere,
+    /// A copy of this device writes elsewhere: this one has seen a record that it signed and never made.
+    Cloned,
     /// Whose archive it is, and what it is read with where no device is set up.
     Kept,
 }
@@ -64,6 +66,7 @@ impl Note {
             Self::Catalogue => "catalogue",
             Self::Own => "own",
             Self::Seen => "seen",
+            Self::Cloned => "cloned",
             Self::Restore => "restore",
             Self::Fork => "fork",
             Self::Damage => "damage",

@@ -23,9 +23,16 @@ pub(super) mod purpose {
     pub const DIGEST: &str = "digest";
     pub const PADDING_KEY: &str = "padding key";
     pub const ARCHIVE_DATABASE_KEY: &str = "archive database key";
+    pub const PAIRING_CODE: &str = "pairing code";
+    pub const PAIRING: &str = "pairing";
+    pub const PAIRING_CONFIRM_NEW: &str = "pairing confirm new";
+    pub const PAIRING_CONFIRM_OLD: &str = "pairing confirm old";
+    pub const PAIRING_SEAL_NEW: &str = "pairing seal new";
+    pub const PAIRING_SEAL_OLD: &str = "pairing seal old";
+    pub const PAIRING_CHECK_WORDS: &str = "pairing check words";
 
     #[cfg(test)]
-    pub const ALL: [&str; 16] = [
+    pub const ALL: [&str; 23] = [
         SEED,
         RECOVERY_SIGN_IN_KEY,
         RECOVERY_SLOT_KEY,
@@ -42,6 +49,13 @@ pub(super) mod purpose {
         DIGEST,
         PADDING_KEY,
         ARCHIVE_DATABASE_KEY,
+        PAIRING_CODE,
+        PAIRING,
+        PAIRING_CONFIRM_NEW,
+        PAIRING_CONFIRM_OLD,
+        PAIRING_SEAL_NEW,
+        PAIRING_SEAL_OLD,
+        PAIRING_CHECK_WORDS,
     ];
 }
 

@@ -15,6 +15,7 @@ mod lifetime;
 mod object_keys;
 pub mod opaque;
 mod padding;
+pub mod pairing;
 pub mod passphrase;
 mod place;
 mod record;

@@ -33,6 +33,10 @@ pub(super) enum Place<'a> {
         block: u32,
         last: bool,
     },
+    /// A message of a pairing, counted by its sender.
+    Pairing {
+        number: u32,
+    },
 }
 
 impl Place<'_> {
@@ -46,6 +50,7 @@ impl Place<'_> {
             Self::RootWrap { .. } => 4,
             Self::Chunk { .. } => 5,
             Self::Media { .. } => 6,
+            Self::Pairing { .. } => 7,
         }
     }
 
@@ -74,6 +79,7 @@ impl Place<'_> {
                 out.extend_from_slice(&block.to_le_bytes());
                 out.push((*last).into());
             }
+            Self::Pairing { number } => out.extend_from_slice(&number.to_le_bytes()),
         }
         out
     }

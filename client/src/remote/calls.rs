@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use proto::v1::accounts_client::AccountsClient;
+use proto::v1::pairing_client::PairingClient;
 use proto::v1::vault_client::VaultClient;
 use proto::v1::{self};
 use tonic::metadata::MetadataValue;
@@ -29,6 +30,7 @@ pub struct Token {
 #[derive(Clone)]
 pub struct Remote {
     accounts: AccountsClient<Channel>,
+    pairing: PairingClient<Channel>,
     vault: VaultClient<Channel>,
 }
 
@@ -47,8 +49,9 @@ fn answer<T>(result: std::result::Result<tonic::Response<T>, Status>) -> Answer<
 impl Remote {
     pub fn new(channel: Channel) -> Self {
         let accounts = AccountsClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
+        let pairing = PairingClient::new(channel.clone()).max_decoding_message_size(MESSAGE_BYTES_MAX);
         let vault = VaultClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-        Self { accounts, vault }
+        Self { accounts, pairing, vault }
     }
 
     pub async fn server(&self) -> Answer<v1::ServerResponse> {
@@ -78,6 +81,18 @@ impl Remote {
 
     pub async fn token(&self, nonce: Bytes, proof: v1::token_request::Proof) -> Answer<v1::TokenResponse> {
         answer(self.accounts.clone().token(v1::TokenRequest { nonce, proof: Some(proof) }).await)
+    }
+
+    pub async fn open_mailbox(
+        &self,
+        token: &Token,
+        request: v1::OpenMailboxRequest,
+    ) -> Answer<v1::OpenMailboxResponse> {
+        answer(self.pairing.clone().open(with_token(request, token)).await)
+    }
+
+    pub async fn exchange(&self, request: v1::ExchangeRequest) -> Answer<v1::ExchangeResponse> {
+        answer(self.pairing.clone().exchange(request).await)
     }
 
     pub async fn open(&self, token: &Token, request: v1::OpenRequest) -> Answer<v1::OpenResponse> {

@@ -70,6 +70,7 @@ impl Refused {
             Reason::Quota | Reason::StagedTooMuch => {
                 Error::Quota { needed: self.detail.needed_bytes, free: self.detail.free_bytes }
             }
+            Reason::NoMailbox => Error::PairingFailed,
             Reason::DevicesFull => Error::DevicesFull,
             Reason::Busy => Error::Overloaded { server, wait: self.wait() },
             Reason::ClientTooOld => Error::Version { server, detail: self.status.message().to_owned() },

@@ -103,7 +103,7 @@ impl Flow<'_> {
     }
 
     /// The counter of a record this device sent. One it signed and never sent was made by a copy of this device.
-    fn own(&self, record: &Record) -> Result<Option<u64>> {
+    fn own(&mut self, record: &Record) -> Result<Option<u64>> {
         if record.header.kind == RecordKind::Roster || record.header.device != self.vault.session.device.id() {
             return Ok(None);
         }
@@ -115,7 +115,11 @@ impl Flow<'_> {
         match sent {
             Some(own) => Ok(Some(own.counter)),
             None if record.header.counter <= elsewhere()? => Ok(None),
-            None => Err(Error::DeviceCloned),
+            None => {
+                // From here on it neither reads nor writes as this device, whatever runs next.
+                self.archive.commit(|c| c.set_note(Note::Cloned, Some(&[1])))?;
+                Err(Error::DeviceCloned)
+            }
         }
     }
 }

@@ -43,6 +43,9 @@ pub(super) struct Flow<'a> {
 impl<'a> Flow<'a> {
     /// Takes up work where the archive's notes say it stands.
     pub fn begin(vault: &'a mut Vault, archive: &'a mut Archive, work: &Work) -> Result<Self> {
+        if archive.note(Note::Cloned)?.is_some() {
+            return Err(Error::DeviceCloned);
+        }
         let state = archive.note(Note::Log)?.ok_or_else(|| broken("it holds no state of the log"))?;
         let state = LogState::decode(&state).map_err(|_| broken("its state of the log cannot be read"))?;
         let agreed = match archive.note(Note::Own)? {

@@ -20,7 +20,7 @@ use crate::log::LogState;
 use crate::remote::Refused;
 
 /// How often a secret is proved anew because somebody else's ROSTER came first.
-const PLANS_MAX: u32 = 3;
+pub(super) const PLANS_MAX: u32 = 3;
 /// How long to leave an account alone whose devices keep changing.
 const CHANGING_WAIT: Duration = Duration::from_secs(5);
 /// How often the same bytes are sent when no answer comes.
@@ -56,22 +56,48 @@ pub(super) struct Advanced {
     pub server_time: u64,
 }
 
+/// A ROSTER whose content is fixed; a device that joins from elsewhere signs it there.
+pub(super) struct Drafted<'a> {
+    draft: Draft,
+    before: Roster,
+    log: Shown,
+    change: Change<'a>,
+}
+
 impl Made {
     /// Drafts, signs, and holds the result to the rules everybody will hold it to.
     pub fn new(plan: Plan, before: Roster, log: Shown, change: Change<'_>, entropy: &mut dyn Entropy) -> Result<Self> {
-        let Change { root, keyring, old, joining, slots, known_keys } = change;
+        let drafted = Drafted::new(plan, before, log, change, entropy)?;
+        let joiner = drafted.change.joining.map(|device| join(device, &drafted.draft)).transpose()?;
+        drafted.sign(joiner, entropy)
+    }
+}
+
+impl<'a> Drafted<'a> {
+    pub fn new(plan: Plan, before: Roster, log: Shown, change: Change<'a>, entropy: &mut dyn Entropy) -> Result<Self> {
+        let draft = plan.draft(change.root, change.keyring, entropy).map_err(unmade)?;
+        Ok(Self { draft, before, log, change })
+    }
+
+    /// What a joining device signs.
+    pub fn content(&self) -> &[u8] {
+        self.draft.content()
+    }
+
+    /// Signs, and holds the result to the rules everybody will hold it to.
+    pub fn sign(self, joiner: Option<Joiner>, entropy: &mut dyn Entropy) -> Result<Made> {
+        let Self { draft, before, log, change } = self;
+        let Change { root, keyring, old, joining: _, slots, known_keys } = change;
         let at = LogPlace {
             incarnation: log.incarnation,
             seen_size: log.frontier.size(),
             seen_root: log.frontier.root(),
             agreed: 0,
         };
-        let draft = plan.draft(root, keyring, entropy).map_err(unmade)?;
-        let joiner = joining.map(|device| join(device, &draft)).transpose()?;
         let sealed = draft.sign(&at, root, keyring, old, joiner, entropy).map_err(unmade)?;
         accept_next(&before, &sealed.record, &sealed.body)
             .map_err(|e| Error::Internal(format!("a roster made here would be refused: {e}")))?;
-        Ok(Self { sealed, slots, known_keys, before, log })
+        Ok(Made { sealed, slots, known_keys, before, log })
     }
 }
 
@@ -122,10 +148,7 @@ impl Gate {
         for _ in 0..PLANS_MAX {
             let proved = self.prove(secret).await?;
             let version = proved.verified.roster().version;
-            // What was refused as overtaken cannot be the newest a moment later.
-            if too_late.is_some_and(|old| version <= old) {
-                return Err(Error::Rollback);
-            }
+            overtaken(&mut too_late, version)?;
             let made = make(proved)?;
             match self.append(&made).await {
                 Ok((index, server_time)) => return Ok(Advanced { made, index, server_time }),
@@ -134,10 +157,15 @@ impl Gate {
                 Err(CallError::Error(error)) => return Err(error),
             }
         }
-        Err(Error::Overloaded { server: self.server.clone(), wait: CHANGING_WAIT })
+        Err(self.changing())
     }
 
-    async fn append(&self, made: &Made) -> Result<(u64, u64), CallError> {
+    /// The account's devices keep changing it.
+    pub fn changing(&self) -> Error {
+        Error::Overloaded { server: self.server.clone(), wait: CHANGING_WAIT }
+    }
+
+    pub async fn append(&self, made: &Made) -> Result<(u64, u64), CallError> {
         let request = v1::AppendRequest {
             records: vec![to_wire(&made.sealed)],
             slots: made.slots.iter().map(SlotCopy::to_wire).collect(),
@@ -151,6 +179,11 @@ impl Gate {
             _ => Err(malformed("a roster was placed where it cannot be").into()),
         }
     }
+}
+
+/// What was refused as overtaken cannot be the newest a moment later.
+pub(super) fn overtaken(too_late: &mut Option<u64>, version: u64) -> Result<()> {
+    if too_late.take().is_some_and(|old| version <= old) { Err(Error::Rollback) } else { Ok(()) }
 }
 
 /// Makes a call that may be repeated byte by byte, and repeats it while no answer comes.

@@ -54,7 +54,7 @@ impl Gate {
 
 /// The slots as the service has them, if they are those the roster names. This device has joined already, and can ask
 /// for them at any later time: so a failure here ends nothing.
-async fn current_slots(session: &Session, ring: &Ring) -> Option<Slots> {
+pub(super) async fn current_slots(session: &Session, ring: &Ring) -> Option<Slots> {
     let sent = session.call(|remote, token| async move { remote.slots(&token).await }).await.ok()?;
     Slots::from_wire(&sent, ring.roster())
 }

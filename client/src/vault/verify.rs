@@ -3,6 +3,8 @@
 //! The order is that of `docs/design.md` §4: the slot opened under the name typed, the chain of rosters leads from the
 //! account's id to the root in the slot, the roster names that slot, and roster and head are in the answered log.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use proto::v1;
 use proto::wire::head::HeadClear;
@@ -10,12 +12,15 @@ use proto::wire::header::{Leaf, Record, RecordKind};
 use proto::wire::limits::PROOF_HASHES_MAX;
 use proto::wire::roster::{Roster, RosterClear, accept_chain};
 use proto::wire::slot::slot_digest;
-use proto::wire::tree::{Frontier, Hash, verify_inclusion};
+use proto::wire::tree::{Frontier, Hash, verify_consistency, verify_inclusion};
 
+use super::Ring;
+use crate::crypto::DeviceKeys;
 use crate::crypto::roster::{OpenRoster, Unlock, open_roster};
 use crate::crypto::slot::OpenSlot;
 use crate::error::{Error, Result};
 use crate::ids::AccountId;
+use crate::log::LogState;
 
 /// An account's state that holds, as far as a device without history can tell.
 pub(super) struct Verified {
@@ -71,6 +76,53 @@ pub(super) fn verify(answer: v1::SignInAnswer, slot: &OpenSlot) -> Result<Verifi
         verify_head(head, &head_proof, &newest.roster, &mut log)?;
     }
     Ok(Verified { digest: last.leaf.record.digest(), known_keys: chain.keys()?, open, log })
+}
+
+/// What another device of the account has told of it.
+pub(super) struct Seen {
+    pub account: AccountId,
+    pub incarnation: u32,
+    pub size: u64,
+    pub root: Hash,
+    /// The roster that this device has signed to join by.
+    pub roster_version: u64,
+    pub roster_content: Vec<u8>,
+}
+
+/// Verifies the first answer to a device that was let in by another one: the log continues what that one has seen, its
+/// rosters lead from the account's id to one that lists this device, and roster and head are in it.
+pub(super) fn verify_seen(answer: v1::OpenResponse, seen: &Seen, device: &DeviceKeys) -> Result<(Ring, LogState)> {
+    let v1::OpenResponse { incarnation, log, consistency, rosters, roster_proof, head, head_proof, .. } = answer;
+    if incarnation != seen.incarnation {
+        return Err(if incarnation < seen.incarnation { Error::Rollback } else { Error::Fork });
+    }
+    let mut log = log.and_then(|log| shown(log, incarnation)).ok_or_else(not_in_log)?;
+    if log.frontier.size() < seen.size {
+        return Err(Error::Rollback);
+    }
+    let proof = hashes(&consistency).ok_or_else(not_in_log)?;
+    if !verify_consistency(seen.size, &seen.root, log.frontier.size(), &log.frontier.root(), &proof) {
+        return Err(Error::Fork);
+    }
+    let chain = Chain::read(&rosters)?;
+    let newest = chain.accept(&seen.account)?;
+    let (last, body) = chain.last()?;
+    log.holds(last, &roster_proof)?;
+    if newest.roster.version < seen.roster_version {
+        return Err(Error::Rollback);
+    }
+    if newest.roster.version == seen.roster_version && newest.content != seen.roster_content {
+        return Err(Error::Fork);
+    }
+    if let Some(head) = head.as_ref().filter(|head| !head.leaf.is_empty()) {
+        verify_head(head, &head_proof, &newest.roster, &mut log)?;
+    }
+    let roster = newest.roster.clone();
+    let ring = Ring::new(last.leaf.record.clone(), body.to_vec(), last.index, chain.keys()?, device);
+    let ring = ring.map_err(|_| not_in_chain())?;
+    let Shown { incarnation, frontier, server_time } = log;
+    let log = LogState { incarnation, frontier, server_time, roster, devices: BTreeMap::new(), head: None };
+    Ok((ring, log))
 }
 
 fn mismatch(what: &'static str) -> Error {

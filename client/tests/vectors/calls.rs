@@ -1,5 +1,6 @@
 //! What a vector's `call` means in the client's own terms. Nothing comes back where the client refuses.
 
+use client::crypto::pairing::{Paired, Pairing, PairingCode, PairingSide};
 use client::crypto::roster::{OpenRoster, Unlock, open_roster};
 use client::crypto::slot::{AccountName, SlotPlace, make_recovery_slot, open_recovery_slot};
 use client::crypto::{
@@ -58,6 +59,8 @@ pub fn run(call: &str, with: &Inputs<'_>) -> Option<Value> {
         "open record" => open(with)?,
         "open roster by root" => by(with, Unlock::Root(&Root::generate(&mut with.source("root"))))?,
         "open roster by device" => by(with, Unlock::Device(&DeviceKeys::import(&with.array("seeds"))))?,
+        "pair" => pair(with),
+        "open pairing message" => pairing_message(with)?,
         other => panic!("no call is named {other}"),
     })
 }
@@ -263,4 +266,37 @@ fn roster(open: &OpenRoster) -> Value {
         "chat": hex(&keyring.lifetime().event_key().chat("telegram", "personal_chat:Zoë").0),
         "commitment": hex(&keyring.current().commitment(&stated.account, keyring.epoch())),
     })
+}
+
+/// Both sides of a pairing, each with the random bytes it draws.
+fn paired(with: &Inputs<'_>) -> ([Paired; 2], [[u8; 33]; 2]) {
+    let start = |side, fresh| {
+        let code = PairingCode::parse(with.text("code")).expect("a code");
+        Pairing::start(&code, with.text("server"), side, &mut with.source(fresh))
+    };
+    let (new, old) = (start(PairingSide::New, "fresh_new"), start(PairingSide::Old, "fresh_old"));
+    let messages = [*new.message(), *old.message()];
+    let finish = |pairing: Pairing, theirs: &[u8]| pairing.finish(theirs).unwrap_or_else(|_| panic!("a message"));
+    ([finish(new, &messages[1]), finish(old, &messages[0])], messages)
+}
+
+fn pair(with: &Inputs<'_>) -> Value {
+    let ([new, old], messages) = paired(with);
+    assert!(new.confirms(&old.confirmation()) && old.confirms(&new.confirmation()));
+    assert_eq!(new.check_words(), old.check_words());
+    let words = new.check_words().map(|word| bip39::Language::English.find_word(word));
+    json!({
+        "new": hex(&messages[0]),
+        "old": hex(&messages[1]),
+        "confirms_new": hex(&new.confirmation()),
+        "confirms_old": hex(&old.confirmation()),
+        "check_words": words,
+    })
+}
+
+fn pairing_message(with: &Inputs<'_>) -> Option<Value> {
+    // The one that opens has what the sender had; the vector's sender is the one of the code as it was said.
+    let ([new, old], _) = paired(with);
+    let receiver = if with.text("side") == "new" { old } else { new };
+    Some(content(&receiver.open(with.number("number"), &with.bytes("sealed")).ok()?))
 }

@@ -118,8 +118,8 @@ def schedule(key, seed, associated, context="seal"):
     return out[:32], out[32:]
 
 
-def seal(key, associated, m, fresh, seed=None, nonce=bytes(12), context="seal"):
-    seed = seed or K(H("seed", key), fresh, B(m), associated)
+def seal(key, associated, m, fresh, seed=None, nonce=bytes(12), context="seal", hashed=None):
+    seed = seed or K(H("seed", key), fresh, hashed or B(m), associated)
     cipher, commitment = schedule(key, seed, associated, context)
     return seed + commitment + ChaCha20Poly1305(cipher).encrypt(nonce, m, None)
 

@@ -12,6 +12,7 @@ change of format adds files.
 """
 import json
 
+from pairing import pair, sealed_by
 from reference import *
 
 
@@ -132,7 +133,10 @@ for call, (kind, place, write) in KINDS.items():
     sealed = seal(KEY, ad(kind, ACCOUNT, *write(place)), TEXT_IN, FRESH)
     case = dict(key=KEY, account=ACCOUNT, **place)
     CASES[call] = dict(case, sealed=sealed)
-    holds(f"sealed {call}", f"seal {call}", dict(case, content=TEXT_IN, fresh=FRESH), dict(sealed=sealed))
+    # A chunk's id stands for its content.
+    hashed = B(case["chunk"] + u64(len(TEXT_IN)) + TEXT_IN[:64]) if call == "chunk" else None
+    made = seal(KEY, ad(kind, ACCOUNT, *write(place)), TEXT_IN, FRESH, hashed=hashed)
+    holds(f"sealed {call}", f"seal {call}", dict(case, content=TEXT_IN, fresh=FRESH), dict(sealed=made))
     holds(f"opened {call}", f"open {call}", CASES[call], dict(content=TEXT_IN))
 empty = seal(KEY, ad(2, ACCOUNT, PACK, u32(1), u8(1)), b"", FRESH)
 holds("sealed piece of nothing", "seal piece",
@@ -387,3 +391,26 @@ flawed("whose header names another version", "header and content differ", header
 flawed("with a device counter", "device fields are zero in a roster", header_counter=1)
 flawed("that claims to be events", "wrong kind", header_kind=1)
 flawed("whose device is not named by its keys", "wrong device id", device_id=rnd("another device"))
+
+# ---- pairing --------------------------------------------------------------------------------------------------------
+
+SPOKEN = dict(code="417-lamp-orbit-civil", server="vault.example.org",
+              fresh_new=rnd("pairing, new", 64), fresh_old=rnd("pairing, old", 64))
+PAIRED = pair(417, "lamp-orbit-civil", b"vault.example.org", SPOKEN["fresh_new"], SPOKEN["fresh_old"])
+PAIRING_KEY = PAIRED.pop("key")
+holds("pairing", "pair", SPOKEN, PAIRED)
+for side, number, content in (("new", 0, b"keys"), ("old", 3, b"an account")):
+    holds(f"message of the {side} device", "open pairing message",
+          dict(SPOKEN, side=side, number=number,
+               sealed=sealed_by(side, PAIRING_KEY, number, content, rnd("pairing, " + side))),
+          dict(content=content))
+of = "message of the new device"
+good = SOUND[of]["sealed"]
+refused("pairing message as another one", "wrong number in the associated data", of, number=1)
+refused("pairing message of the other side", "wrong sealing key", of, side="old")
+refused("pairing message with another word", "another key", of, code="417-lamp-orbit-cliff")
+refused("pairing message with another number", "another key", of, code="418-lamp-orbit-civil")
+refused("pairing message at another server", "another key", of, server="vault.example.com")
+refused("pairing message cut short", "truncated", of, sealed=good[:-1])
+for label, at in (("seed", 0), ("commitment", 40), ("content", 64), ("tag", -1)):
+    refused(f"pairing message with a changed {label}", "flipped bit", of, sealed=flip(good, at))

@@ -42,6 +42,13 @@ pub const CHUNK_BYTES_MAX: usize = 4 << 20;
 /// A run of work pins what it has uploaded at least this often.
 pub const PIN_BYTES_MAX: u64 = 256 << 20;
 
+/// How long a pairing code is good.
+pub const PAIRING_SECONDS: u32 = 600;
+/// A message of a new device in a pairing: keys, names, a signature.
+pub const PAIRING_NEW_BYTES_MAX: usize = 4 << 10;
+/// A message of a signed-in device in a pairing: it carries a roster that a new device is to sign.
+pub const PAIRING_OLD_BYTES_MAX: usize = BODY_BYTES_MAX + (4 << 10);
+
 pub const HEADER_BYTES: usize = 212;
 pub const SIGNATURE_BYTES: usize = 64;
 pub const RECORD_BYTES: usize = HEADER_BYTES + SIGNATURE_BYTES;

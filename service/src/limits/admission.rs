@@ -43,6 +43,8 @@ impl Class {
             "/chatkeep.v1.Accounts/RegisterStart" | "/chatkeep.v1.Accounts/RegisterFinish" => Self::Register,
             "/chatkeep.v1.Vault/PutPack" | "/chatkeep.v1.Vault/GetPack" | "/chatkeep.v1.Vault/Staged" => Self::Media,
             "/chatkeep.v1.Vault/Pull" | "/chatkeep.v1.Vault/Watch" | "/chatkeep.v1.Vault/Slots" => Self::Read,
+            // It is asked again and again while two people compare words.
+            "/chatkeep.v1.Pairing/Exchange" => Self::Read,
             "/chatkeep.v1.Vault/Append" => Self::Commit,
             path if path.starts_with("/grpc.") => Self::Probe,
             _ => Self::SignIn,
@@ -305,7 +307,7 @@ fn rpc_name(path: &str) -> String {
     known.unwrap_or(if path.starts_with("/grpc.") { "probe" } else { "unknown" }).to_owned()
 }
 
-const KNOWN: [&str; 15] = [
+const KNOWN: [&str; 17] = [
     "Accounts/Server",
     "Accounts/RegisterStart",
     "Accounts/RegisterFinish",
@@ -313,6 +315,8 @@ const KNOWN: [&str; 15] = [
     "Accounts/LoginFinish",
     "Accounts/Challenge",
     "Accounts/Token",
+    "Pairing/Open",
+    "Pairing/Exchange",
     "Vault/Open",
     "Vault/Append",
     "Vault/Pull",
@@ -383,7 +387,9 @@ mod tests {
     fn every_method_is_known_and_has_its_class() {
         let set = <prost_types::FileDescriptorSet as prost::Message>::decode(proto::v1::DESCRIPTOR).unwrap();
         let mut methods = 0;
-        for service in set.file.iter().flat_map(|f| &f.service).filter(|s| matches!(s.name(), "Accounts" | "Vault")) {
+        for service in
+            set.file.iter().flat_map(|f| &f.service).filter(|s| matches!(s.name(), "Accounts" | "Pairing" | "Vault"))
+        {
             for method in &service.method {
                 let path = format!("/chatkeep.v1.{}/{}", service.name(), method.name());
                 assert_ne!(rpc_name(&path), "unknown", "{path}");

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// What a message may measure: a batch of 64 full bodies fits, and so does an answer with head, roster and tail.
 pub const MESSAGE_BYTES_MAX: usize = 4 << 20;
+/// A call of a pairing: one message, and what says whose it is.
+pub const LETTER_BYTES_MAX: usize = proto::wire::limits::PAIRING_OLD_BYTES_MAX + 1024;
 /// HTTP/2 windows, per stream and per connection.
 pub const WINDOW_BYTES: u32 = 4 << 20;
 /// Calls one connection may have open at once.

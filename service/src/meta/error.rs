@@ -52,6 +52,12 @@ pub enum Refused {
     StagedTooMuch { needed_bytes: u64, free_bytes: u64 },
     #[error("an index lies outside the log")]
     OutOfRange,
+    #[error("there is no such mailbox")]
+    NoMailbox,
+    #[error("too many mailboxes are open")]
+    MailboxesFull,
+    #[error("a message is longer than its side may leave")]
+    LetterTooLong,
 }
 
 /// Any failure of the metadata store.

@@ -15,6 +15,7 @@ mod tables;
 mod types;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use proto::wire::ids::{AccountId, DeviceId, PackId};
 use proto::wire::ladder::Class;
 use proto::wire::roster::SlotKind;
@@ -50,6 +51,14 @@ pub trait Meta: Send + Sync + 'static {
     async fn put_once(&self, kind: Once, id: [u8; 32], value: Vec<u8>, until_ms: u64) -> Result<()>;
     /// Takes a single-use value; the second taker and one who comes late get nothing.
     async fn take_once(&self, kind: Once, id: [u8; 32], now_ms: u64) -> Result<Option<Vec<u8>>>;
+
+    /// Opens a mailbox for a pairing of the caller's account; answers its number, drawn with `seed`. The account's
+    /// oldest goes where it has too many.
+    async fn open_mailbox(&self, caller: &Caller, key: [u8; 32], seed: [u8; 32], now_ms: u64) -> Result<u32>;
+    /// What the other side has left after so many messages; nothing where the key is of neither side.
+    async fn look_mailbox(&self, number: u32, key: [u8; 32], received: u32, now_ms: u64) -> Result<Option<Bytes>>;
+    /// Leaves a message and takes the other side's next one. A new key takes the second side if that is free.
+    async fn use_mailbox(&self, number: u32, key: [u8; 32], letter: Letter, now_ms: u64) -> Result<Bytes>;
 
     /// Appends a device's batch in order, all of it or nothing.
     async fn append(&self, caller: &Caller, batch: Vec<NewRecord>, now_ms: u64) -> Result<Appended>;

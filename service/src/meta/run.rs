@@ -1,12 +1,13 @@
 //! Runs the rules on a store that has transactions: one method of [`Meta`], one transaction.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use proto::wire::ids::{AccountId, DeviceId, PackId};
 use proto::wire::ladder::Class;
 use proto::wire::roster::SlotKind;
 use proto::wire::slot::AccountName;
 
-use super::ops::{account, admin, append, gate, mirror, pack, read, roster, sweep};
+use super::ops::{account, admin, append, gate, mailbox, mirror, pack, read, roster, sweep};
 use super::tables::Tables;
 use super::types::*;
 use super::{Caller, Meta, Result};
@@ -58,6 +59,19 @@ impl<S: Transactions> Meta for S {
 
     async fn take_once(&self, kind: Once, id: [u8; 32], now_ms: u64) -> Result<Option<Vec<u8>>> {
         self.write(move |t| gate::take_once(t, kind, &id, now_ms)).await
+    }
+
+    async fn open_mailbox(&self, caller: &Caller, key: [u8; 32], seed: [u8; 32], now_ms: u64) -> Result<u32> {
+        let caller = caller.clone();
+        self.write(move |t| mailbox::open(t, &caller, key, &seed, now_ms)).await
+    }
+
+    async fn look_mailbox(&self, number: u32, key: [u8; 32], received: u32, now_ms: u64) -> Result<Option<Bytes>> {
+        self.read(move |t| mailbox::look(t, number, &key, received, now_ms)).await
+    }
+
+    async fn use_mailbox(&self, number: u32, key: [u8; 32], letter: Letter, now_ms: u64) -> Result<Bytes> {
+        self.write(move |t| mailbox::exchange(t, number, key, letter, now_ms)).await
     }
 
     async fn append(&self, caller: &Caller, batch: Vec<NewRecord>, now_ms: u64) -> Result<Appended> {

@@ -183,6 +183,8 @@ pub trait Tables {
     fn guess(&mut self, key: &[u8; 32]) -> Result<Option<GuessRow>>;
     fn put_guess(&mut self, key: &[u8; 32], row: GuessRow) -> Result<()>;
     fn put_once(&mut self, kind: Once, id: &[u8; 32], value: &[u8], until_ms: u64) -> Result<()>;
+    /// Reads a value and leaves it.
+    fn once(&mut self, kind: Once, id: &[u8; 32]) -> Result<Option<(Vec<u8>, u64)>>;
     fn take_once(&mut self, kind: Once, id: &[u8; 32]) -> Result<Option<(Vec<u8>, u64)>>;
     /// Drops single-use values that ended and budgets untouched since the times given.
     fn drop_before(&mut self, once_until_ms: u64, guess_since_ms: u64) -> Result<()>;

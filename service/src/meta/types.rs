@@ -188,6 +188,23 @@ pub enum Once {
     Login = 2,
     /// Credential ids given to a registration or change that is under way.
     Registration = 3,
+    /// A pairing's mailbox, under its number. It is looked into more than once.
+    Mailbox = 4,
+    /// One row: which mailboxes are open.
+    Mailboxes = 5,
+}
+
+/// One side's turn in a pairing's mailbox.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Letter {
+    /// Messages of the other side that this side has.
+    pub received: u32,
+    /// Messages this side has left before this one.
+    pub sent: u32,
+    /// Empty where this side only looks.
+    pub message: Bytes,
+    /// The mailbox ends.
+    pub close: bool,
 }
 
 /// An invite as operators see it. The token itself is nowhere: rows hold its hash.

@@ -15,7 +15,7 @@ use proto::wire::slot::AccountName;
 use tonic::{Code, Status};
 
 use super::refusal::{malformed, refuse};
-use crate::meta::{NewPack, NewRecord, OpenQuery, PullQuery, SlotBytes};
+use crate::meta::{Letter, NewPack, NewRecord, OpenQuery, PullQuery, SlotBytes};
 
 /// An OPAQUE object is shorter than this whatever the name.
 const CREDENTIAL_BYTES_MAX: usize = 512;
@@ -182,6 +182,30 @@ pub fn append(sent: v1::AppendRequest) -> Checked<Append> {
         return Err(malformed("slots travel beside a roster alone"));
     }
     Ok(Append::Batch(records))
+}
+
+/// The key of the side that opens a mailbox, as it is kept.
+pub fn open_mailbox(sent: v1::OpenMailboxRequest) -> Checked<[u8; 32]> {
+    let v1::OpenMailboxRequest { key } = sent;
+    mailbox_key(&key)
+}
+
+/// Rows hold a hash: whoever reads them cannot speak for a side.
+fn mailbox_key(key: &Bytes) -> Checked<[u8; 32]> {
+    let key: [u8; 32] = array(key, "a key has 32 bytes")?;
+    Ok(proto::wire::context::h("mailbox key", &[&key]))
+}
+
+pub struct Exchange {
+    pub number: u32,
+    pub key: [u8; 32],
+    pub letter: Letter,
+}
+
+pub fn exchange(sent: v1::ExchangeRequest) -> Checked<Exchange> {
+    let v1::ExchangeRequest { number, key, received, sent, message, close } = sent;
+    let letter = Letter { received, sent, message, close };
+    Ok(Exchange { number, key: mailbox_key(&key)?, letter })
 }
 
 pub fn pull(sent: v1::PullRequest) -> PullQuery {

@@ -5,6 +5,7 @@ mod answers;
 mod checked;
 mod hints;
 mod packs;
+mod pairing;
 pub mod refusal;
 mod serve;
 mod state;

@@ -15,6 +15,9 @@ use crate::objects::ObjectError;
 /// Metadata key of the typed reason.
 pub const REASON: &str = "chatkeep-reason-bin";
 
+/// When to try for a mailbox again: by then some have been closed.
+const MAILBOXES_RETRY_MS: u64 = 60_000;
+
 /// A status with a reason and nothing more to say about it.
 pub fn refuse(code: Code, reason: Reason, message: &'static str) -> Status {
     with_detail(code, message, Refusal { reason: reason.into(), ..Refusal::default() })
@@ -134,6 +137,12 @@ fn of_refused(refused: Refused) -> Status {
             (code, Refusal { needed_bytes, free_bytes, ..detail })
         }
         Refused::OutOfRange => plain(OutOfRange, Reason::Unspecified),
+        Refused::NoMailbox => plain(NotFound, Reason::NoMailbox),
+        Refused::LetterTooLong => plain(InvalidArgument, Reason::Unspecified),
+        Refused::MailboxesFull => {
+            let (code, detail) = plain(ResourceExhausted, Reason::Busy);
+            (code, Refusal { retry_after_ms: MAILBOXES_RETRY_MS, ..detail })
+        }
     };
     with_detail(code, message, detail)
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use proto::v1::accounts_server::AccountsServer;
+use proto::v1::pairing_server::PairingServer;
 use proto::v1::vault_server::VaultServer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
@@ -15,12 +16,13 @@ use tonic::transport::server::Connected;
 
 use super::accounts::AccountsRpc;
 use super::hints::Hints;
+use super::pairing::PairingRpc;
 use super::state::{Settings, State};
 use super::vault::VaultRpc;
 use crate::auth::secrets::Secrets;
 use crate::env::{Clock, Entropy};
 use crate::limits::{
-    Admission, AdmissionLayer, HEADER_LIST_BYTES_MAX, KEEPALIVE, Label, MESSAGE_BYTES_MAX, Peer,
+    Admission, AdmissionLayer, HEADER_LIST_BYTES_MAX, KEEPALIVE, LETTER_BYTES_MAX, Label, MESSAGE_BYTES_MAX, Peer,
     STREAMS_PER_CONNECTION_MAX, WINDOW_BYTES,
 };
 use crate::meta::Meta;
@@ -60,11 +62,13 @@ impl Service {
     {
         let state = self.state.clone();
         self.health.set_serving::<AccountsServer<AccountsRpc>>().await;
+        self.health.set_serving::<PairingServer<PairingRpc>>().await;
         self.health.set_serving::<VaultServer<VaultRpc>>().await;
         let health = self.health.clone();
         let stop = async move {
             shutdown.await;
             health.set_not_serving::<AccountsServer<AccountsRpc>>().await;
+            health.set_not_serving::<PairingServer<PairingRpc>>().await;
             health.set_not_serving::<VaultServer<VaultRpc>>().await;
             state.stopping.send_replace(true);
         };
@@ -88,6 +92,7 @@ impl Service {
         let (entropy, clock) = (self.state.entropy.clone(), self.state.clock.clone());
         let layer = AdmissionLayer { admission: self.admission.clone(), entropy, clock, label };
         let accounts = AccountsServer::new(AccountsRpc(self.state.clone()));
+        let pairing = PairingServer::new(PairingRpc(self.state.clone()));
         let vault = VaultServer::new(VaultRpc(self.state.clone()));
         Server::builder()
             .initial_stream_window_size(WINDOW_BYTES)
@@ -98,6 +103,7 @@ impl Service {
             .http2_keepalive_timeout(Some(KEEPALIVE))
             .layer(layer)
             .add_service(accounts.max_decoding_message_size(MESSAGE_BYTES_MAX))
+            .add_service(pairing.max_decoding_message_size(LETTER_BYTES_MAX))
             .add_service(vault.max_decoding_message_size(MESSAGE_BYTES_MAX))
             .add_service(tonic_health::pb::health_server::HealthServer::new(
                 tonic_health::server::HealthService::from_health_reporter(self.health.clone()),

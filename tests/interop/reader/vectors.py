@@ -179,12 +179,18 @@ class Inputs:
             self.__dict__[name] = value if name in self.TEXT or not isinstance(value, str) else bytes.fromhex(value)
 
 
+# What two devices say to each other stands in no bucket.
+ELSEWHERE = {"pair", "open pairing message"}
+
+
 def run(folder, out=sys.stdout):
     """Runs all vectors of a folder; true if every one is as it should be."""
     known, sound, wrong = calls(), {}, []
     counts = {"holds": 0, "refused": 0}
     for path in sorted(Path(folder, "holds").glob("*.json")):
         vector = sound[path.stem] = json.loads(path.read_text())
+        if vector["call"] in ELSEWHERE:
+            continue
         try:
             found = known[vector["call"]](Inputs(vector["with"]), Inputs(vector["gives"]))
             holds = {name: plain(value) for name, value in found.items()} == vector["gives"]
@@ -197,6 +203,8 @@ def run(folder, out=sys.stdout):
     for path in sorted(Path(folder, "refused").glob("*.json")):
         vector = json.loads(path.read_text())
         of = sound[vector["of"]]
+        if of["call"] in ELSEWHERE:
+            continue
         try:
             known[of["call"]](Inputs({**of["with"], **vector["changed"]}), Inputs(of["gives"]))
             wrong.append(f"refused/{path.name}: it opens, though: {vector['flaw']}")

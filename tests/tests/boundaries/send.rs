@@ -3,6 +3,7 @@
 
 use client::archive::Archive;
 use client::crypto::RecoveryKey;
+use client::crypto::pairing::PairingCode;
 use client::crypto::passphrase::Passphrase;
 use client::crypto::roster::Label;
 use client::crypto::slot::AccountName;
@@ -10,7 +11,7 @@ use client::env::Env;
 use client::home::{Home, KeyStore};
 use client::ids::DeviceId;
 use client::sync::{BackupOptions, CheckLevel, Inbox, LiveOptions, RestoreOptions, Told};
-use client::vault::{Kept, Secret, Vault, Where, Work};
+use client::vault::{Joining, Kept, Linking, Newcomer, Secret, Vault, Where, Work};
 
 fn sends<F: Future + Send>(call: F) {
     drop(call);
@@ -31,6 +32,8 @@ fn entering() {
         None,
         None,
     ));
+    sends(Vault::join(give::<Where>(), give::<PairingCode>(), give::<Label>(), give::<&Work>()));
+    sends(give::<Joining>().finish(give::<&Work>()));
     sends(Vault::login(give::<Where>(), give::<AccountName>(), give::<Secret>(), give::<Label>()));
     sends(Kept::restore(
         give::<&Home>(),
@@ -59,6 +62,10 @@ fn secrets(vault: &mut Vault, archive: &mut Archive) {
     sends(vault.check_passphrase(give::<Passphrase>()));
     sends(vault.check_recovery(give::<RecoveryKey>()));
     sends(vault.leave(archive));
+    sends(vault.link());
+    sends(give::<Linking>().meet(give::<&Work>()));
+    sends(give::<Newcomer>().refuse());
+    sends(vault.admit(archive, give::<Newcomer>(), give::<&Secret>()));
 }
 
 #[test]

@@ -165,8 +165,12 @@ fn told(mut problem: Box<Problem>, error: Error) -> Box<Problem> {
             problem.hint(again)
         }
         Error::Suspended { .. } => problem.hint("your archive here is intact"),
+        Error::PairingFailed => problem.hint("codes work once: run `chatkeep device link` again"),
+        Error::NoPairingCode(_) => {
+            problem.hint("compare it with the other screen; nothing was sent, so it is still good")
+        }
         Error::DeviceCloned => {
-            problem.hint("nothing is lost: `chatkeep logout` ends this copy, then sign in again with passphrase or kit")
+            problem.hint("sign in again here with `chatkeep login`, by passphrase or kit; nothing is lost")
         }
         Error::NameTaken { name, server } => problem.hint(format!("is it yours? `chatkeep login {name}@{server}`")),
         Error::RegistrationClosed { server } => {

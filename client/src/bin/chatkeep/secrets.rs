@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use client::crypto::RecoveryKey;
+use client::crypto::pairing::PairingCode;
 use client::crypto::passphrase::{NoPassphrase, Passphrase};
 use client::error::Error;
 use zeroize::Zeroizing;
 
-use crate::args::secret::{InviteFrom, NewPassphraseFrom, PassphraseFrom, RecoveryKeyFrom};
+use crate::args::secret::{InviteFrom, NewPassphraseFrom, PairingCodeFrom, PassphraseFrom, RecoveryKeyFrom};
 use crate::output::Output;
 use crate::problem::{Problem, Result};
 
@@ -170,6 +171,33 @@ pub fn given_recovery_key(from: &RecoveryKeyFrom) -> Result<Option<RecoveryKey>>
 
 pub fn parse_key(text: &str) -> Result<RecoveryKey> {
     RecoveryKey::parse(text).map_err(|_| Error::RecoveryKeyTypo.into())
+}
+
+/// The pairing code: from a source, or typed. What cannot be one is told here, before anything is sent.
+pub fn pairing_code(output: &Output, from: &PairingCodeFrom) -> Result<PairingCode> {
+    let wanted = Wanted {
+        what: "pairing code",
+        variable: "PAIRING_CODE",
+        flag: "pairing-code",
+        file: from.pairing_code_file.as_ref(),
+        command: from.pairing_code_command.as_ref(),
+    };
+    if let Some(text) = wanted.given()? {
+        return Ok(PairingCode::parse(&text).map_err(Error::from)?);
+    }
+    if !output.may_ask() {
+        return Err(wanted.required());
+    }
+    loop {
+        let typed = Zeroizing::new(output.ask("Pairing code: ")?.unwrap_or_default());
+        if typed.is_empty() {
+            return Err(wanted.missing("the pairing code is empty"));
+        }
+        match PairingCode::parse(&typed) {
+            Ok(code) => return Ok(code),
+            Err(no_code) => output.note(&format!("Typing error: {no_code}. Nothing was sent.")),
+        }
+    }
 }
 
 /// The invite's sixteen bytes, if a source gives one: the link, or what stands after its `#`.

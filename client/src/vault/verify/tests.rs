@@ -4,7 +4,7 @@
 use proto::wire::header::Header;
 use proto::wire::roster::{Slot, SlotKind};
 use proto::wire::slot::AccountName;
-use proto::wire::tree::{EMPTY, Subtrees, inclusion_proof, node};
+use proto::wire::tree::{EMPTY, Subtrees, consistency_proof, inclusion_proof, node};
 
 use super::*;
 use crate::crypto::fixed::Fixed;
@@ -236,4 +236,61 @@ fn a_chain_gives_a_ring_to_its_devices_alone() {
         assert!(Ring::open(&bytes[..end], &device).is_err());
     }
     assert!(Ring::open(&[&bytes[..], &[0]].concat(), &device).is_err());
+}
+
+#[test]
+fn a_server_is_held_to_what_another_device_has_seen() {
+    let mut world = World::new();
+    let device = DeviceKeys::import(&world.device.export());
+    let head = world.head(&device, |_, _| ());
+    let signed = world.answer(&head);
+    let hashes = vec![leaf(&world.roster, 10).hash(), leaf(&head, 20).hash()];
+    let (first, mut leaves) = (hashes[0], Leaves(hashes));
+    let proof = consistency_proof(&mut leaves, 1, 2).unwrap();
+    let answer = || v1::OpenResponse {
+        incarnation: 1,
+        log: signed.log.clone(),
+        consistency: bytes(&proof),
+        continuity: true,
+        rosters: signed.rosters.clone(),
+        roster_proof: signed.roster_proof.clone(),
+        head: signed.head.clone(),
+        head_proof: signed.head_proof.clone(),
+        ..Default::default()
+    };
+    let (clear, _) = world.roster.record.split_body(&world.roster.body).unwrap();
+    let content = RosterClear::decode(clear).unwrap().content;
+    let seen = |change: fn(&mut Seen)| {
+        let account = world.roster.record.header.account;
+        let roster_content = content.clone();
+        let mut seen = Seen { account, incarnation: 1, size: 1, root: first, roster_version: 1, roster_content };
+        change(&mut seen);
+        seen
+    };
+    let (ring, log) = verify_seen(answer(), &seen(|_| ()), &device).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!((ring.roster().version, log.frontier.size(), log.server_time), (1, 2, 20));
+
+    type Change = fn(&mut Seen);
+    let refused = |change: Change| verify_seen(answer(), &seen(change), &device).map(|_| ()).unwrap_err();
+    assert!(matches!(refused(|s| s.incarnation = 2), Error::Rollback));
+    assert!(matches!(refused(|s| s.size = 3), Error::Rollback), "a shorter log");
+    assert!(matches!(refused(|s| s.root = [7; 32]), Error::Fork), "another log");
+    assert!(matches!(refused(|s| s.roster_version = 2), Error::Rollback), "the roster signed is not there");
+    assert!(matches!(refused(|s| s.roster_content[50] ^= 1), Error::Fork), "another roster of that version");
+    assert!(matches!(refused(|s| s.account = AccountId([9; 32])), Error::RosterMismatch { .. }));
+    let lies: [fn(&mut v1::OpenResponse); 4] = [
+        |a| a.roster_proof[0] = Bytes::copy_from_slice(&[7; 32]),
+        |a| a.rosters.clear(),
+        |a| a.log = None,
+        |a| {
+            a.head_proof.clear();
+        },
+    ];
+    for lie in lies {
+        let mut bad = answer();
+        lie(&mut bad);
+        assert!(verify_seen(bad, &seen(|_| ()), &device).is_err());
+    }
+    let stranger = DeviceKeys::generate(&mut Fixed::new("stranger"));
+    assert!(verify_seen(answer(), &seen(|_| ()), &stranger).is_err(), "a roster that does not list this device");
 }

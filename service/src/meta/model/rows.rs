@@ -224,6 +224,10 @@ impl Tables for State {
         Ok(())
     }
 
+    fn once(&mut self, kind: Once, id: &[u8; 32]) -> Result<Option<(Vec<u8>, u64)>> {
+        Ok(self.once.get(&(kind, *id)).cloned())
+    }
+
     fn take_once(&mut self, kind: Once, id: &[u8; 32]) -> Result<Option<(Vec<u8>, u64)>> {
         Ok(self.once.remove(&(kind, *id)))
     }

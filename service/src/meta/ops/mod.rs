@@ -5,6 +5,7 @@ pub mod admin;
 pub mod append;
 pub mod gate;
 pub mod head;
+pub mod mailbox;
 pub mod mirror;
 pub mod pack;
 pub mod place;

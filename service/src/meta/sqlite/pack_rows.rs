@@ -95,11 +95,18 @@ pub fn put_once(rows: &Rows<'_>, kind: Once, id: &[u8; 32], value: &[u8], until_
     rows.run(sql, params![kind as u8, id, value, int(until_ms)]).map(drop)
 }
 
+pub fn once(rows: &Rows<'_>, kind: Once, id: &[u8; 32]) -> Result<Option<(Vec<u8>, u64)>> {
+    let sql = "SELECT value, until_ms FROM once WHERE kind = ?1 AND id = ?2";
+    rows.one(sql, params![kind as u8, id], once_row)
+}
+
 pub fn take_once(rows: &Rows<'_>, kind: Once, id: &[u8; 32]) -> Result<Option<(Vec<u8>, u64)>> {
     let sql = "DELETE FROM once WHERE kind = ?1 AND id = ?2 RETURNING value, until_ms";
-    rows.one(sql, params![kind as u8, id], |r| {
-        Ok((r.get("value").map_err(values::failed)?, values::number(r, "until_ms")?))
-    })
+    rows.one(sql, params![kind as u8, id], once_row)
+}
+
+fn once_row(row: &rusqlite::Row<'_>) -> Result<(Vec<u8>, u64)> {
+    Ok((row.get("value").map_err(values::failed)?, values::number(row, "until_ms")?))
 }
 
 pub fn drop_before(rows: &Rows<'_>, once_until_ms: u64, guess_since_ms: u64) -> Result<()> {

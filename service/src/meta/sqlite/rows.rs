@@ -283,6 +283,10 @@ impl Tables for Rows<'_> {
         more::put_once(self, kind, id, value, until_ms)
     }
 
+    fn once(&mut self, kind: Once, id: &[u8; 32]) -> Result<Option<(Vec<u8>, u64)>> {
+        more::once(self, kind, id)
+    }
+
     fn take_once(&mut self, kind: Once, id: &[u8; 32]) -> Result<Option<(Vec<u8>, u64)>> {
         more::take_once(self, kind, id)
     }

@@ -6,6 +6,7 @@ mod claims;
 mod gates;
 pub(crate) mod heads;
 mod logs;
+mod mailboxes;
 pub(crate) mod packs;
 mod random;
 mod rosters;
@@ -33,6 +34,10 @@ on_every_store! {
     gates::single_use_values_are_taken_once,
     gates::an_invite_admits_as_often_as_it_says,
     gates::a_suspended_account_waits_and_a_deleted_one_goes,
+    mailboxes::two_sides_leave_each_other_messages,
+    mailboxes::a_mailbox_is_open_for_ten_minutes,
+    mailboxes::an_account_has_few_mailboxes_and_messages_have_a_length,
+    mailboxes::only_a_device_of_an_account_opens_a_mailbox,
     logs::registering_again_is_answered_alike,
     logs::a_name_belongs_to_one_account,
     logs::a_sign_in_proves_what_it_shows,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::secret::{InviteFrom, PassphraseFrom, ProofFrom};
+use super::secret::{InviteFrom, PairingCodeFrom, PassphraseFrom, ProofFrom};
 
 /// Create an account and its vault, with this device as the first
 #[derive(Args)]
@@ -48,6 +48,21 @@ pub struct Login {
     pub device_name: Option<String>,
     #[command(flatten)]
     pub proof: ProofFrom,
+}
+
+/// Join this new device to an account, with the pairing code another of its devices shows
+#[derive(Args)]
+#[command(after_long_help = "Examples:\n  chatkeep join vault.example.org\n  \
+    chatkeep join vault.example.org --pairing-code-file code.txt --device-name ana-phone")]
+pub struct Join {
+    /// The account's server: host[:port]
+    #[arg(value_name = "SERVER")]
+    pub address: Option<String>,
+    /// What this device is called in the list of devices
+    #[arg(long, value_name = "NAME")]
+    pub device_name: Option<String>,
+    #[command(flatten)]
+    pub code: PairingCodeFrom,
 }
 
 /// End this device: take its keys and its archive away

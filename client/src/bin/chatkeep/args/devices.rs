@@ -11,7 +11,34 @@ pub enum Device {
     /// List the account's devices
     #[command(after_long_help = "Examples:\n  chatkeep device list\n  chatkeep device list --json")]
     List,
+    Link(Link),
+    Rename(Rename),
     Revoke(Revoke),
+}
+
+/// Let a new device in by a pairing code; it runs `chatkeep join` meanwhile
+///
+/// It needs a terminal: somebody has to say that both screens show the same three words. --yes does not say it.
+#[derive(Args)]
+#[command(after_long_help = "Examples:\n  chatkeep device link\n  \
+    chatkeep device link --recovery-key-file ~/chatkeep-kit.txt")]
+pub struct Link {
+    #[command(flatten)]
+    pub proof: ProofFrom,
+}
+
+/// Call a device something else, on all devices
+#[derive(Args)]
+#[command(after_long_help = "Examples:\n  chatkeep device rename ana-phone old-phone\n  \
+    chatkeep device rename 3f9a living-room")]
+pub struct Rename {
+    /// The device's name, or the first characters of its id
+    pub device: String,
+    /// What it is called from now on
+    pub name: String,
+    /// Say what would be changed, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// End another device's access; copies it already holds stay there

@@ -85,6 +85,7 @@ pub struct Global {
 pub enum Command {
     Register(account::Register),
     Login(account::Login),
+    Join(account::Join),
     Logout(account::Logout),
     Backup(daily::Backup),
     Import(imports::Import),
@@ -127,6 +128,7 @@ impl Command {
         match self {
             Self::Register(_) => "register",
             Self::Login(_) => "login",
+            Self::Join(_) => "join",
             Self::Logout(_) => "logout",
             Self::Backup(_) => "backup",
             Self::Import(_) => "import",

@@ -52,3 +52,13 @@ pub struct InviteFrom {
     #[arg(long, value_name = "CMD")]
     pub invite_command: Option<String>,
 }
+
+#[derive(Args, Default, Clone)]
+pub struct PairingCodeFrom {
+    /// Read the pairing code from this file (- is stdin)
+    #[arg(long, value_name = "PATH")]
+    pub pairing_code_file: Option<PathBuf>,
+    /// Read the pairing code from what this command prints
+    #[arg(long, value_name = "CMD")]
+    pub pairing_code_command: Option<String>,
+}

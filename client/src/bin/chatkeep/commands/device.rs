@@ -4,9 +4,9 @@ use client::error::Error;
 use client::vault::{AllSeen, DeviceInfo, DeviceStanding, Secret, Seen, left};
 use serde_json::{Value, json};
 
-use crate::args::devices::{Device, Revoke};
+use crate::args::devices::{Device, Rename, Revoke};
 use crate::args::secret::ProofFrom;
-use crate::context::Context;
+use crate::context::{Context, Writing};
 use crate::output::{Outcome, changed};
 use crate::problem::{Problem, Result};
 use crate::secrets;
@@ -17,6 +17,8 @@ const PREFIX_MIN: usize = 4;
 pub async fn run(context: &Context, command: &Device) -> Result<Outcome> {
     match command {
         Device::List => list(context),
+        Device::Link(args) => super::link::run(context, args).await,
+        Device::Rename(args) => rename(context, args).await,
         Device::Revoke(args) => revoke(context, args).await,
     }
 }
@@ -41,7 +43,7 @@ pub fn find(all: &[DeviceInfo], given: &str) -> Result<DeviceInfo> {
 
 fn list(context: &Context) -> Result<Outcome> {
     let (vault, archive) = context.reading()?;
-    let (mut devices, seen, gone) = (vault.devices(), AllSeen::of(&archive)?, left(&archive)?);
+    let (mut devices, seen, gone) = (vault.devices_named(&archive)?, AllSeen::of(&archive)?, left(&archive)?);
     // The roster lists those that ended themselves as gone when the next device is put out.
     for device in devices.iter_mut().filter(|d| gone.contains(&d.id)) {
         device.state = DeviceStanding::Left;
@@ -95,9 +97,29 @@ fn told(device: &DeviceInfo, seen: Seen) -> Value {
     })
 }
 
+async fn rename(context: &Context, args: &Rename) -> Result<Outcome> {
+    let mut writing = context.writing("device rename")?;
+    let device = find(&writing.vault.devices_named(&writing.archive)?, &args.device)?;
+    let (before, after) = (clean(&device.name), clean(&args.name));
+    let more = |device: &DeviceInfo| json!({ "device": { "id": device.id.hex(), "name": device.name }, "dry_run": args.dry_run });
+    if args.dry_run {
+        let text = format!("Would call \"{before}\" \"{after}\". Nothing changed.\n");
+        return Ok(Outcome::new(changed("device-rename", false, more(&device)), text));
+    }
+    let Writing { vault, archive, .. } = &mut writing;
+    let did = client::sync::rename(archive, &context.env, vault, &device.id, &args.name)?;
+    if did {
+        super::forget::send(context, &mut writing).await?;
+    }
+    let device = DeviceInfo { name: args.name.clone(), ..device };
+    let text =
+        if did { format!("\"{before}\" is now \"{after}\".\n") } else { format!("It is \"{after}\" already.\n") };
+    Ok(Outcome::new(changed("device-rename", did, more(&device)), text))
+}
+
 async fn revoke(context: &Context, args: &Revoke) -> Result<Outcome> {
     let mut writing = context.writing("device revoke")?;
-    let device = find(&writing.vault.devices(), &args.device)?;
+    let device = find(&writing.vault.devices_named(&writing.archive)?, &args.device)?;
     let name = clean(if device.name.is_empty() { &args.device } else { &device.name });
     if device.current {
         return Err(Problem::refused("a device does not remove itself").hint("`chatkeep logout` ends this one"));

@@ -7,7 +7,7 @@ use crate::output::Outcome;
 use crate::problem::{Problem, Result};
 
 /// Code, exit code, what it means and what helps.
-const CODES: [(&str, u8, &str); 51] = [
+const CODES: [(&str, u8, &str); 52] = [
     (
         "E_NOT_SET_UP",
         10,
@@ -33,7 +33,11 @@ const CODES: [(&str, u8, &str); 51] = [
         12,
         "The key is well written but belongs to another account, or `recovery new` or `passphrase change --leaked` has replaced it. Use the kit with the newest date.",
     ),
-    ("E_PAIRING_FAILED", 12, "A pairing code works once and for ten minutes. Ask for a new one on the other device."),
+    (
+        "E_PAIRING_FAILED",
+        12,
+        "A pairing code works once, for one device and for ten minutes; the first wrong try ends it on both devices. Run `chatkeep device link` again for another. If the message names a word, it was mistyped: nothing was sent, and the code is still good.",
+    ),
     (
         "E_DEVICE_REVOKED",
         13,
@@ -79,7 +83,7 @@ const CODES: [(&str, u8, &str); 51] = [
     (
         "E_DEVICE_CLONED",
         13,
-        "Two machines run with the keys of one device, after a disk image was copied or restored. End this copy with `chatkeep logout` and sign in again; nothing is lost.",
+        "Two machines run with the keys of one device, after a disk image was copied or restored: this one has seen a record that its device signed and it never made. It writes nothing more. `chatkeep login NAME@SERVER` here makes it a device of its own, with an archive fetched anew; what is not backed up here it asks you to export first. The other machine goes on.",
     ),
     (
         "E_FORK",
@@ -200,6 +204,11 @@ const CODES: [(&str, u8, &str); 51] = [
         3,
         "The service manager of this computer did not do what it was asked to. `chatkeep service status` tells how \
          things stand; without a manager, keep `chatkeep sync --watch` running yourself.",
+    ),
+    (
+        "W_DEVICE_CLONED",
+        3,
+        "Another machine runs with this device's keys, and this one has found out: it writes nothing more. `chatkeep login NAME@SERVER` here makes it a device of its own.",
     ),
     ("W_SIGNED_OUT", 3, "This device is not signed in any more. The archive here is intact."),
     ("W_UNREACHABLE", 3, "The server could not be asked, so what is said of it may be old."),

@@ -33,7 +33,11 @@ pub async fn run(context: &Context, args: &Forget) -> Result<Outcome> {
     let all = snapshots::complete(&writing.archive)?;
     let shown: Vec<Snapshot> = all.iter().filter(|s| !gone.contains(&s.id)).cloned().collect();
     let (kept, hide) = if by_rule {
-        let only = args.device.as_deref().map(|given| device::find(&writing.vault.devices(), given)).transpose()?;
+        let only = args
+            .device
+            .as_deref()
+            .map(|given| device::find(&writing.vault.devices_named(&writing.archive)?, given))
+            .transpose()?;
         let is_meant = |s: &Snapshot| {
             only.as_ref().is_none_or(|d| s.device == Some(d.id))
                 && args.label.as_ref().is_none_or(|l| s.labels.contains(l))
@@ -109,20 +113,26 @@ pub async fn show_again(context: &Context, args: &Unforget) -> Result<Outcome> {
     Ok(Outcome::new(changed("unforget", did > 0, more), format!("{many} shown again.\n")))
 }
 
-/// Writes the settings here and sends them at once if the server can be reached; else the next sync does.
+/// Writes the settings here and sends them.
 async fn set(context: &Context, writing: &mut Writing, ids: &[EventId], hide: bool) -> Result<u64> {
     let did = set_hidden(&mut writing.archive, &context.env, ids, hide)?;
     if did > 0 {
-        let work = client::vault::Work::quiet().max_wait(std::time::Duration::ZERO);
-        match writing.vault.sync(&mut writing.archive, &work).await {
-            Ok(_) => {}
-            Err(error) if error.is_retryable() => {
-                context.output.note("Not sent yet; the next sync or backup sends it.")
-            }
-            Err(error) => return Err(error.into()),
-        }
+        send(context, writing).await?;
     }
     Ok(did)
+}
+
+/// Sends settings at once if the server can be reached; else the next sync does.
+pub async fn send(context: &Context, writing: &mut Writing) -> Result<()> {
+    let work = client::vault::Work::quiet().max_wait(std::time::Duration::ZERO);
+    match writing.vault.sync(&mut writing.archive, &work).await {
+        Ok(_) => Ok(()),
+        Err(error) if error.is_retryable() => {
+            context.output.note("Not sent yet; the next sync or backup sends it.");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn rules(args: &Forget) -> bool {

@@ -13,7 +13,7 @@ use crate::terminal::{clean, counted, moment, rfc3339, size};
 pub fn run(context: &Context, args: &Log) -> Result<Outcome> {
     let archive = context.archive()?;
     // A kept archive has no device beside it, and knows none by name.
-    let devices = context.vault().map(|vault| vault.devices()).unwrap_or_default();
+    let devices = context.vault().ok().map(|vault| vault.devices_named(&archive)).transpose()?.unwrap_or_default();
     let only = args.device.as_deref().map(|given| device::find(&devices, given)).transpose()?;
     let hidden = hidden(&archive)?;
     let mut all = snapshots::complete(&archive)?;

@@ -1,5 +1,6 @@
 //! `login`: this device joins an account.
 
+use client::archive::Note;
 use client::crypto::RecoveryKey;
 use client::crypto::passphrase::Passphrase;
 use client::error::Error;
@@ -57,7 +58,8 @@ pub async fn run(context: &Context, args: &Login) -> Result<Outcome> {
 #[derive(PartialEq, Eq)]
 enum Before {
     Nothing,
-    /// A device of the same account that has no access any more: the vault has all its archive holds.
+    /// A device of the same account that has no access any more, or a copy of one that goes on elsewhere: the vault has
+    /// all its archive holds.
     Gone,
 }
 
@@ -71,7 +73,10 @@ async fn before(context: &Context, account: &str) -> Result<Before> {
         return Err(taken.into());
     }
     let (vault, archive) = context.reading()?;
-    let Err(Error::DeviceRevoked { .. }) = vault.usage().await else { return Err(taken.into()) };
+    let is_copy = archive.note(Note::Cloned)?.is_some();
+    if !is_copy && !matches!(vault.usage().await, Err(Error::DeviceRevoked { .. })) {
+        return Err(taken.into());
+    }
     if !context.settings.yes {
         all_saved(&archive.counts()?).map_err(|mut problem| {
             problem.hints = vec![
@@ -107,8 +112,11 @@ fn who(args: &Login) -> Result<(String, Option<RecoveryKey>)> {
 async fn guide(context: &Context, key: &RecoveryKey) -> Result<()> {
     let output = &context.output;
     let Writing { mut vault, mut archive, .. } = context.writing("login")?;
-    let others: Vec<_> =
-        vault.devices().into_iter().filter(|d| d.state == DeviceStanding::Active && !d.current).collect();
+    let others: Vec<_> = vault
+        .devices_named(&archive)?
+        .into_iter()
+        .filter(|d| d.state == DeviceStanding::Active && !d.current)
+        .collect();
     to_terminal("Recovery key accepted.\n");
     if !others.is_empty() {
         to_terminal("Other devices of this account:\n");
@@ -117,7 +125,7 @@ async fn guide(context: &Context, key: &RecoveryKey) -> Result<()> {
         }
         let lost = output.ask("Which one is lost? (its name or id; empty = none) ")?.unwrap_or_default();
         if !lost.trim().is_empty() {
-            let device = find(&vault.devices(), lost.trim())?;
+            let device = find(&vault.devices_named(&archive)?, lost.trim())?;
             vault.revoke(&mut archive, &device.id, Secret::Recovery(again(key)?)).await?;
             output.note(&format!(
                 "\"{}\" has no access any more. Copies it already holds stay there.",

@@ -1,6 +1,6 @@
 //! `logout`: this device ends.
 
-use client::archive::Counts;
+use client::archive::{Counts, Note};
 use client::error::Error;
 use client::vault::Vault;
 use serde_json::json;
@@ -38,10 +38,13 @@ pub async fn run(context: &Context, args: &Logout) -> Result<Outcome> {
     if asks && !context.output.confirm(&format!("{what} The vault keeps them. Go on?"), false)? {
         return Err(Problem::refused("nothing was changed"));
     }
-    match writing.vault.leave(&mut writing.archive).await {
-        // Somebody else ended it already, or it goes on elsewhere: what is here goes all the same.
-        Ok(()) | Err(Error::DeviceRevoked { .. } | Error::DeviceCloned) => {}
-        Err(error) => return Err(error.into()),
+    // A copy that was told so does not end the device of the machine it was copied from.
+    if writing.archive.note(Note::Cloned)?.is_none() {
+        match writing.vault.leave(&mut writing.archive).await {
+            // Somebody else ended it already: what is here goes all the same.
+            Ok(()) | Err(Error::DeviceRevoked { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     let crate::context::Writing { vault, archive, .. } = writing;
     drop((vault, archive));

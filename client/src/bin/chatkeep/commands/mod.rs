@@ -15,6 +15,8 @@ mod forget;
 mod formats;
 mod from_bucket;
 mod imports;
+mod join;
+mod link;
 mod log;
 mod login;
 mod logout;
@@ -42,6 +44,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<Outcome> {
     match command {
         Command::Register(args) => register::run(context, args).await,
         Command::Login(args) => login::run(context, args).await,
+        Command::Join(args) => join::run(context, args).await,
         Command::Logout(args) => logout::run(context, args).await,
         Command::Backup(args) => backup::run(context, args).await,
         Command::Import(args) => imports::run(context, args),

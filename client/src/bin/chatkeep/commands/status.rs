@@ -63,6 +63,10 @@ pub async fn run(context: &Context, args: &Status) -> Result<Outcome> {
         let message = "not everything the vault has is on this device yet".to_owned();
         warn("W_RESTORE_UNFINISHED", message, "`chatkeep restore`");
     }
+    if archive.note(Note::Cloned)?.is_some() {
+        let message = "another machine runs with this device's keys; this one writes nothing more".to_owned();
+        warn("W_DEVICE_CLONED", message, "sign in again here: `chatkeep login`");
+    }
     if counts.unsaved_messages > 0 {
         let message = format!("{} not in the vault yet", counted(counts.unsaved_messages, "message"));
         warn("W_UNSAVED", message, "`chatkeep backup`");
@@ -102,7 +106,7 @@ pub async fn run(context: &Context, args: &Status) -> Result<Outcome> {
         }
     }
     let identity = &vault.session.identity;
-    let device = vault.devices().into_iter().find(|d| d.current);
+    let device = vault.devices_named(&archive)?.into_iter().find(|d| d.current);
     let mut text = match (last_at, age_s) {
         (Some(at), Some(age)) => format!("Protected up to {} ({}).", moment(at), ago(age)),
         _ if in_vault => "Everything here is in the vault; no snapshot names it yet.".to_owned(),
