@@ -6,13 +6,16 @@
 
 mod append;
 mod as_of;
+mod authors;
 mod chats;
 mod check;
 mod chunks;
 mod commit;
+mod deletions;
 mod error;
 mod import;
 mod log;
+mod mass;
 mod media;
 mod messages;
 mod outside;
@@ -37,9 +40,11 @@ mod words;
 pub use append::{REFUSED, fits};
 pub use chunks::{Chunk, FileChunks};
 pub use commit::{Commit, Put};
+pub use deletions::{Deletion, HELD_MS, UNDO_MS};
 pub use error::{ArchiveError, Result};
 pub use import::{ChatCount, Import, Imported};
 pub use log::{Note, OwnRecord, PackState, StagedPack, leave_note, peek};
+pub use mass::{MASS_MAX, MASS_MIN, Mass, mass, mass_limit};
 pub use media::{MediaReader, hash_content};
 pub use messages::Tally;
 pub use outside::{Hand, Outside};

@@ -9,7 +9,7 @@ use crate::event::{Chat, Kind, Row};
 use crate::ids::EventId;
 
 /// Rows of one message lie this far apart at most: strands of formats without ids differ by up to 27 hours.
-const APART_MS: i64 = 28 * 3_600_000;
+pub(super) const APART_MS: i64 = 28 * 3_600_000;
 
 impl Commit<'_> {
     /// Removes every row of the message that an own deletion (its row) names; old runs cannot bring them back.

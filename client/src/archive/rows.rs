@@ -396,7 +396,7 @@ pub(super) fn digest(db: &Connection) -> Result<Digest> {
 }
 
 /// When an act was done, ms.
-fn act_at(row: &Row) -> i64 {
+pub(super) fn act_at(row: &Row) -> i64 {
     let stamp = || row.sent_at().and_then(|s| s.utc_ms);
     row.fields.number(tag::EDITED_AT).or_else(stamp).or(row.fields.number(tag::AS_OF)).unwrap_or(i64::MIN)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proto::wire::bytes::{Reader, Writer};
-use proto::wire::events::EventsClear;
+use proto::wire::events::{EventsClear, Permit};
 use proto::wire::header::{Record, RecordKind};
 use zeroize::Zeroizing;
 
@@ -13,6 +13,7 @@ use crate::archive::{Chunk, Commit, FileChunks, Note};
 use crate::chunk::ChunkList;
 use crate::crypto::ChunkKey;
 use crate::error::{Error, Result};
+use crate::event::Kind;
 use crate::ids::{DeviceId, PackId};
 use crate::log::{Accepted, EventsContent};
 use crate::pack::{BlockRow, ChunkEntry, ChunkRunEntry, RunEntry, read_block};
@@ -42,6 +43,10 @@ pub(super) struct Events {
     index: u64,
     /// The counter under which this device sent it.
     own: Option<u64>,
+    device: DeviceId,
+    server_time: u64,
+    /// The signature of a permit that holds.
+    permit: Option<[u8; 64]>,
     rows: Vec<BlockRow>,
     runs: Vec<RunEntry>,
     chunks: Vec<ChunkRunEntry>,
@@ -49,6 +54,8 @@ pub(super) struct Events {
     /// Kept until a head covers it; what this version cannot read is kept as [`UNREADABLE`].
     content: Zeroizing<Vec<u8>>,
 }
+
+const DAY_MS: u64 = 86_400_000;
 
 /// Stands for a content that this device cannot open or read: it then does not fold.
 pub(super) const UNREADABLE: &[u8] = &[0xff];
@@ -88,6 +95,9 @@ impl Flow<'_> {
                 let mut events = read.unwrap_or_else(Events::unreadable);
                 events.index = accepted.index;
                 events.own = own;
+                events.device = record.header.device;
+                events.server_time = accepted.leaf.server_time;
+                events.permit = clear.permit.filter(|p| self.permits(p, accepted)).map(|p| p.signature);
                 events.packs = clear.packs;
                 Ok(Prepared::Events(Box::new(events)))
             }
@@ -99,7 +109,16 @@ impl Flow<'_> {
         let rows = read.block.map_or(Some(Vec::new()), |block| read_block(&block, &self.keys.event).ok())?;
         let (runs, chunks) = (read.runs, read.chunks);
         let content = Zeroizing::new(content.to_vec());
-        Some(Events { index: 0, own: None, rows, runs, chunks, packs: Vec::new(), content })
+        Some(Events { rows, runs, chunks, content, ..Events::unreadable() })
+    }
+
+    /// Whether the account's root, as it is now, has consented to what this record's author deleted.
+    fn permits(&self, permit: &Permit, accepted: &Accepted) -> bool {
+        let roster = self.vault.ring.roster();
+        let today = accepted.leaf.server_time / DAY_MS;
+        permit.roster_version == accepted.leaf.record.header.roster_version
+            && u64::from(permit.last_day) >= today
+            && permit.verify(&roster.account, &roster.verifying_key).is_ok()
     }
 
     /// The counter of a record this device sent. One it signed and never sent was made by a copy of this device.
@@ -132,7 +151,24 @@ fn own_bare(own: Option<u64>, index: u64) -> Prepared {
 impl Events {
     fn unreadable() -> Self {
         let content = Zeroizing::new(UNREADABLE.to_vec());
-        Self { index: 0, own: None, rows: Vec::new(), runs: Vec::new(), chunks: Vec::new(), packs: Vec::new(), content }
+        Self {
+            index: 0,
+            own: None,
+            device: DeviceId([0; 32]),
+            server_time: 0,
+            permit: None,
+            rows: Vec::new(),
+            runs: Vec::new(),
+            chunks: Vec::new(),
+            packs: Vec::new(),
+            content,
+        }
+    }
+
+    /// Whether who wrote it, and when, counts: it may bring own deletions, or consents to some.
+    fn has_author(&self) -> bool {
+        let deletes = |row: &BlockRow| matches!(row.key.kind, Kind::OWN_DELETE | Kind::UNDELETE);
+        self.permit.is_some() || !self.runs.is_empty() || self.rows.iter().any(deletes)
     }
 
     fn apply(&self, c: &mut Commit<'_>) -> crate::archive::Result<u64> {
@@ -154,6 +190,10 @@ impl Events {
                     c.set_run(&run.pack.id, &adopted(run, self.index))?;
                 }
             }
+        }
+        if self.has_author() {
+            let at = i64::try_from(self.server_time).unwrap_or(i64::MAX);
+            c.note_author(self.index, &self.device, at, self.permit.as_ref())?;
         }
         set_entries(c, &self.chunks)?;
         if !self.content.is_empty() {
