@@ -4,6 +4,7 @@
 //! from them. One writer and any number of readers work at the same time, in one process or several. Everything is
 //! synchronous; what is async wraps it.
 
+mod acts;
 mod append;
 mod as_of;
 mod authors;
@@ -37,6 +38,7 @@ mod tests;
 mod trial;
 mod words;
 
+pub use acts::{Act, Acting, Undeleted};
 pub use append::{REFUSED, fits};
 pub use chunks::{Chunk, FileChunks};
 pub use commit::{Commit, Put};
