@@ -38,7 +38,7 @@ mod tests;
 mod trial;
 mod words;
 
-pub use acts::{Act, Acting, Undeleted};
+pub use acts::{Act, Acting, Matching, Undeleted, Weighed};
 pub use append::{REFUSED, fits};
 pub use chunks::{Chunk, FileChunks};
 pub use commit::{Commit, Put};

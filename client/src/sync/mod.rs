@@ -22,6 +22,7 @@ mod media_down;
 mod media_read;
 mod media_up;
 mod packs;
+mod permit;
 mod pull;
 mod repair;
 mod restore;

@@ -265,7 +265,7 @@ impl Vault {
         Ok(())
     }
 
-    fn known(&self, archive: &Archive) -> Result<Known> {
+    pub(super) fn known(&self, archive: &Archive) -> Result<Known> {
         let log = archive.note(Note::Log)?.ok_or_else(|| Error::Archive("it holds no log".to_owned()))?;
         let log = LogState::decode(&log).map_err(|_| Error::Archive("its log is damaged".to_owned()))?;
         Ok(Known { log, left: left(archive)? })
@@ -273,14 +273,14 @@ impl Vault {
 }
 
 /// What this device's archive tells before the act begins.
-struct Known {
+pub(super) struct Known {
     log: LogState,
     left: BTreeSet<DeviceId>,
 }
 
 impl Known {
     /// Holds what was proved to what this device has verified before.
-    fn hold(&self, vault: &Vault, proved: Proved) -> Result<Proved> {
+    pub(super) fn hold(&self, vault: &Vault, proved: Proved) -> Result<Proved> {
         let identity = &vault.session.identity;
         if proved.suspended {
             return Err(Error::Suspended { server: identity.server.clone() });

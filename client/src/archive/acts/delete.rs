@@ -14,6 +14,24 @@ use crate::merge::{self, Message};
 /// The newest deletion or undelete of each id of a chat.
 pub(super) type Newest = BTreeMap<EventId, i64>;
 
+/// How much a deletion is about.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Weighed {
+    pub messages: u64,
+    /// Bytes of texts and attachments.
+    pub bytes: u64,
+}
+
+impl Weighed {
+    pub fn add(&mut self, message: &Message) {
+        let texts = message.versions.iter().map(|v| &v.text).chain(&message.text);
+        let files = message.attachments.iter().filter_map(|a| a.size);
+        let bytes = texts.map(|text| text.len() as u64).sum::<u64>().saturating_add(files.fold(0, u64::saturating_add));
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.messages += 1;
+    }
+}
+
 impl Archive {
     /// Deletes messages and answers how many. They are hidden at once; nothing of them goes before
     /// [`Deletion::until`](crate::archive::Deletion), and until then [`undelete`](Self::undelete) brings them back.
@@ -69,14 +87,18 @@ impl Archive {
     }
 
     /// Counts what [`delete_chat`](Self::delete_chat) would delete.
-    pub fn count_before(&self, chat: &ChatId, before: i64) -> Result<u64> {
-        let (mut anchor, mut count) =
-            (Anchor::Before(Position { time: before, place: i64::MIN, id: EventId([0; 32]) }), 0);
+    pub fn weigh_chat(&self, chat: &ChatId, before: Option<i64>) -> Result<Weighed> {
+        let (mut anchor, mut sum) = (Anchor::Time(i64::MIN), Weighed::default());
         loop {
-            let page = self.page(chat, anchor, BATCH, 0)?;
-            let Some(first) = page.first() else { return Ok(count) };
-            count += page.len() as u64;
-            anchor = Anchor::Before(Position::of(&first.message));
+            let page = self.page(chat, anchor, 0, BATCH)?;
+            let Some(last) = page.last() else { return Ok(sum) };
+            anchor = Anchor::After(Position::of(&last.message));
+            let old = page.iter().map(|shown| &shown.message).filter(|m| before.is_none_or(|before| m.time < before));
+            let known = sum.messages;
+            old.for_each(|message| sum.add(message));
+            if sum.messages - known < page.len() as u64 {
+                return Ok(sum);
+            }
         }
     }
 

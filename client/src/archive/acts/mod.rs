@@ -9,7 +9,8 @@ mod edit;
 mod react;
 mod undelete;
 
-pub use undelete::Undeleted;
+pub use delete::Weighed;
+pub use undelete::{Matching, Undeleted};
 
 use rusqlite::params;
 

@@ -1,6 +1,6 @@
 //! Bringing deleted messages back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::delete::Newest;
 use super::{Acting, BATCH};
@@ -8,6 +8,7 @@ use crate::archive::error::Result;
 use crate::archive::rows::named;
 use crate::archive::{Archive, Deletion};
 use crate::event::{Chat, Kind, Row, tag};
+use crate::ids::EventId;
 
 /// What became of deletions that were to be undone.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -18,7 +19,42 @@ pub struct Undeleted {
     pub late: u64,
 }
 
+/// Deletions that the beginning of a message's id means.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Matching {
+    None,
+    /// Of one message; several where devices deleted it apart.
+    One(Vec<Deletion>),
+    /// Of several messages, by these ids.
+    Several(Vec<EventId>),
+}
+
 impl Archive {
+    /// Finds the deletions of the message whose id begins so, among those that [`deletions`](Self::deletions) lists.
+    pub fn deletions_matching(&self, all: &[Deletion], hex: &str) -> Result<Matching> {
+        let hex = hex.to_ascii_lowercase();
+        let mut found: Vec<(&Deletion, BTreeSet<EventId>)> = Vec::new();
+        for deletion in all {
+            // A deletion names more than its target only where messages have no ids of their own.
+            let ids = if self.parts.rules.has_ids(&deletion.chat.source) {
+                BTreeSet::from([deletion.key.target])
+            } else {
+                let row = self.deletion_row(deletion)?;
+                row.iter().flat_map(named).collect()
+            };
+            found.push((deletion, ids));
+        }
+        let meant: Vec<&(&Deletion, BTreeSet<EventId>)> =
+            found.iter().filter(|(_, ids)| ids.iter().any(|id| id.hex().starts_with(&hex))).collect();
+        let Some((_, ids)) = meant.first() else { return Ok(Matching::None) };
+        if meant.iter().any(|(_, other)| other.is_disjoint(ids)) {
+            return Ok(Matching::Several(meant.iter().map(|(deletion, _)| deletion.key.target).collect()));
+        }
+        let whole: BTreeSet<EventId> = meant.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+        let of_it = found.iter().filter(|(_, ids)| !ids.is_disjoint(&whole));
+        Ok(Matching::One(of_it.map(|(deletion, _)| (*deletion).clone()).collect()))
+    }
+
     /// Ends deletions, as [`deletions`](Self::deletions) lists them; their messages are shown again. `server_now` is the
     /// server's clock: after [`Deletion::until`] any device may have begun to remove what it can.
     pub fn undelete(&mut self, deletions: &[Deletion], server_now: i64, acting: &mut Acting<'_>) -> Result<Undeleted> {
