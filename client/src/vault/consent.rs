@@ -5,6 +5,7 @@ use proto::wire::events::Permit;
 use super::gate::{Gate, Proved};
 use super::{Secret, Vault};
 use crate::archive::Archive;
+use crate::crypto::draw;
 use crate::error::Result;
 
 /// A permit that was signed, until it is sent. It holds no secret.
@@ -22,6 +23,9 @@ impl Vault {
         let last_day = u64::try_from(server_now).unwrap_or(0) / DAY_MS + DAYS;
         let last_day = u32::try_from(last_day).unwrap_or(u32::MAX);
         let roster = verified.roster();
+        // Each permit speaks once, and is known by its signature: two of one day must not be the same.
+        let more: [u8; 2] = draw(&mut self.session.env.entropy.clone());
+        let bytes = bytes.saturating_add(u64::from(u16::from_le_bytes(more)));
         Ok(Consent(root.signer().permit(&roster.account, roster.version, bytes, last_day)))
     }
 }

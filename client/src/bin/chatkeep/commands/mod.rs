@@ -26,6 +26,7 @@ mod messages;
 mod passphrase;
 mod react;
 mod recovery;
+mod refused;
 mod register;
 mod restore;
 mod search;
