@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 
 use super::flow::Flow;
 use super::head::HeadNote;
+use super::permit::permit_holds;
 use crate::archive::{Chunk, Commit, FileChunks, Note};
 use crate::chunk::ChunkList;
 use crate::crypto::ChunkKey;
@@ -55,8 +56,6 @@ pub(super) struct Events {
     content: Zeroizing<Vec<u8>>,
 }
 
-const DAY_MS: u64 = 86_400_000;
-
 /// Stands for a content that this device cannot open or read: it then does not fold.
 pub(super) const UNREADABLE: &[u8] = &[0xff];
 
@@ -97,7 +96,9 @@ impl Flow<'_> {
                 events.own = own;
                 events.device = record.header.device;
                 events.server_time = accepted.leaf.server_time;
-                events.permit = clear.permit.filter(|p| self.permits(p, accepted)).map(|p| p.signature);
+                let roster = self.vault.ring.roster();
+                let holds = |permit: &Permit| permit_holds(permit, roster, &record.header, accepted.leaf.server_time);
+                events.permit = clear.permit.filter(holds).map(|p| p.signature);
                 events.packs = clear.packs;
                 Ok(Prepared::Events(Box::new(events)))
             }
@@ -110,15 +111,6 @@ impl Flow<'_> {
         let (runs, chunks) = (read.runs, read.chunks);
         let content = Zeroizing::new(content.to_vec());
         Some(Events { rows, runs, chunks, content, ..Events::unreadable() })
-    }
-
-    /// Whether the account's root, as it is now, has consented to what this record's author deleted.
-    fn permits(&self, permit: &Permit, accepted: &Accepted) -> bool {
-        let roster = self.vault.ring.roster();
-        let today = accepted.leaf.server_time / DAY_MS;
-        permit.roster_version == accepted.leaf.record.header.roster_version
-            && u64::from(permit.last_day) >= today
-            && permit.verify(&roster.account, &roster.verifying_key).is_ok()
     }
 
     /// The counter of a record this device sent. One it signed and never sent was made by a copy of this device.

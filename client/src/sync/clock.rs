@@ -41,6 +41,25 @@ pub fn server_clock(archive: &Archive, now: i64) -> Result<i64> {
 
 /// What an act done now is dated: by this device's clock, but not far beyond the server's.
 pub fn act_clock(archive: &Archive, now: i64) -> Result<i64> {
-    let most = noted(archive)?.map_or(now, |ahead| now.saturating_add(ahead).saturating_add(AHEAD_MS));
-    Ok(now.min(most))
+    Ok(dated(now, noted(archive)?))
+}
+
+fn dated(now: i64, ahead: Option<i64>) -> i64 {
+    let most = ahead.map_or(now, |ahead| now.saturating_add(ahead).saturating_add(AHEAD_MS));
+    now.min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_runs_ahead_is_held_to_the_servers_and_an_hour() {
+        let (server, late) = (1_767_225_600_000, 4_070_908_800_000);
+        assert_eq!(dated(late, Some(server - late)), server + AHEAD_MS);
+        assert_eq!(dated(server + 60_000, Some(-60_000)), server + 60_000);
+        assert_eq!(dated(0, Some(server)), 0, "a clock that is behind only loses");
+        assert_eq!(dated(late, None), late, "nothing is known of a server");
+        assert_eq!(dated(i64::MAX, Some(i64::MAX)), i64::MAX);
+    }
 }

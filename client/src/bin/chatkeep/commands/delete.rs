@@ -78,7 +78,10 @@ pub async fn run(context: &Context, args: &Delete) -> Result<Outcome> {
             let until = moment(plan.now + HELD_MS);
             format!("So many at once go for good on {until}, since no passphrase was given; all devices are told.")
         }
-        _ => format!("Until {} `chatkeep undelete` brings them back.", moment(plan.now + UNDO_MS)),
+        _ => {
+            let them = if done == 1 { "it" } else { "them" };
+            format!("Until {} `chatkeep undelete` brings {them} back.", moment(plan.now + UNDO_MS))
+        }
     };
     Ok(Outcome::new(changed("delete", done > 0, more), text + "\n"))
 }
