@@ -1,6 +1,6 @@
 //! Own deletions in force: who did them, when, and until when each can be undone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, params};
@@ -13,6 +13,9 @@ use super::rows::{self, RowKey, StoredRow, act_at, named};
 use super::{Archive, mass};
 use crate::event::{Chat, Kind, Row};
 use crate::ids::{DeviceId, EventId};
+
+/// In formats without ids: exports of several zones, and an edit or deletion in the app, bring rows of one message.
+const ROWS_OF_A_MESSAGE: usize = 4;
 
 /// How long a deletion can be undone, and nothing of it goes.
 pub const UNDO_MS: i64 = 24 * 3_600_000;
@@ -31,6 +34,8 @@ pub struct Deletion {
     pub arrival: Option<u64>,
     /// The device that wrote it, where this device has seen its record.
     pub device: Option<DeviceId>,
+    /// How many messages it takes away: one, unless it names more rows than a message has.
+    pub messages: u64,
     /// One of so many of that device that every device is told (see [`mass`](super::Mass)).
     pub mass: bool,
     /// The account's root has consented.
@@ -110,10 +115,17 @@ impl Archive {
                 Some(Some(author)) => (author.device, author.at),
             };
             let (key, arrival, chat) = (stored.key, stored.arrival, shared.clone());
-            let until = at.saturating_add(UNDO_MS);
-            list.push(Deletion { chat, key, at, arrival, device, mass: false, permitted: false, until });
+            let (until, messages) = (at.saturating_add(UNDO_MS), self.names(&chat, &row));
+            list.push(Deletion { chat, key, at, arrival, device, messages, mass: false, permitted: false, until });
             Ok(())
         })
+    }
+
+    /// How many messages a deletion can take away. One row may name hundreds, and would else count as one.
+    fn names(&self, chat: &Chat, deletion: &Row) -> u64 {
+        let ids = named(deletion).into_iter().collect::<BTreeSet<_>>().len();
+        let a_message = if self.parts.rules.has_ids(&chat.source) { 1 } else { ROWS_OF_A_MESSAGE };
+        ids.div_ceil(a_message) as u64
     }
 
     /// Rows of one kind of act of a chat, in key order.

@@ -40,9 +40,9 @@ pub struct Mass {
 pub fn mass(deletions: &[Deletion]) -> Vec<Mass> {
     let mut all: BTreeMap<Option<DeviceId>, Mass> = BTreeMap::new();
     for deletion in deletions.iter().filter(|d| d.mass) {
-        let Deletion { device, at, until, permitted, .. } = *deletion;
+        let Deletion { device, at, until, permitted, messages, .. } = *deletion;
         let one = all.entry(device).or_insert(Mass { device, messages: 0, since: at, until, permitted });
-        one.messages += 1;
+        one.messages += messages;
         one.since = one.since.min(at);
         one.until = one.until.min(until);
         one.permitted &= permitted;
@@ -52,21 +52,23 @@ pub fn mass(deletions: &[Deletion]) -> Vec<Mass> {
 
 /// Marks what is part of a very large deletion or permitted, and puts its end off. `messages` are shown still.
 pub(super) fn mark(list: &mut [Deletion], authors: &BTreeMap<u64, Author>, messages: u64) {
-    let limit = usize::try_from(mass_limit(messages.saturating_add(list.len() as u64))).unwrap_or(usize::MAX);
-    let mut by_device: BTreeMap<Option<DeviceId>, Vec<(i64, usize)>> = BTreeMap::new();
+    let limit = mass_limit(messages.saturating_add(list.len() as u64));
+    // Of each device: time, messages and number of its deletions.
+    let mut by_device: BTreeMap<Option<DeviceId>, Vec<(i64, u64, usize)>> = BTreeMap::new();
     for (i, deletion) in list.iter().enumerate() {
-        by_device.entry(deletion.device).or_default().push((deletion.at, i));
+        by_device.entry(deletion.device).or_default().push((deletion.at, deletion.messages, i));
     }
     for times in by_device.values_mut() {
         times.sort_unstable();
-        let (mut first, mut marked) = (0, 0);
-        for last in 0..times.len() {
-            let at = |i: usize| times.get(i).map_or(0, |t| t.0);
-            while at(last).saturating_sub(at(first)) >= WINDOW_MS {
-                first += 1;
+        let (mut first, mut marked, mut sum) = (0, 0, 0u64);
+        for (last, (now, messages, _)) in times.iter().enumerate() {
+            sum = sum.saturating_add(*messages);
+            while let Some((at, gone, _)) = times.get(first).filter(|t| now.saturating_sub(t.0) >= WINDOW_MS) {
+                debug_assert!(at < now);
+                (sum, first) = (sum.saturating_sub(*gone), first + 1);
             }
-            if last + 1 - first > limit {
-                for (_, i) in times.get(first.max(marked)..=last).unwrap_or_default() {
+            if sum > limit {
+                for (_, _, i) in times.get(first.max(marked)..=last).unwrap_or_default() {
                     if let Some(deletion) = list.get_mut(*i) {
                         deletion.mass = true;
                     }
@@ -108,7 +110,8 @@ mod tests {
         let key = RowKey { chat: ChatId([0; 32]), time: 0, target: id, kind: Kind::OWN_DELETE, id };
         let (device, arrival) = (Some(DeviceId([device; 32])), Some(arrival));
         let until = at + UNDO_MS;
-        Deletion { chat: Arc::new(Chat::vault()), key, at, arrival, device, mass: false, permitted: false, until }
+        let chat = Arc::new(Chat::vault());
+        Deletion { chat, key, at, arrival, device, messages: 1, mass: false, permitted: false, until }
     }
 
     fn marked(list: &mut [Deletion], authors: &BTreeMap<u64, Author>, messages: u64) -> usize {
@@ -139,6 +142,10 @@ mod tests {
         list.extend((0..101).map(|i| deletion(1, 23 * HOUR + i * 60_000, 7)));
         list.push(deletion(1, 60 * HOUR, 9));
         assert_eq!(marked(&mut list, &none, 0), 151);
+        // A few that each name very many are as many.
+        let mut list =
+            vec![Deletion { messages: 60, ..deletion(1, 0, 7) }, Deletion { messages: 60, ..deletion(1, 1, 7) }];
+        assert_eq!((marked(&mut list, &none, 0), mass(&list)[0].messages), (2, 120));
     }
 
     #[test]

@@ -238,6 +238,25 @@ fn a_deletion_can_be_undone_for_a_day_counted_by_the_log() {
 }
 
 #[test]
+fn a_deletion_that_names_many_messages_counts_as_many() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut archive = real(dir.path(), "a");
+    import_both(&mut archive, 30);
+    let mut entropy = Fixed::new("many");
+    let acting = Acting { now: NOW, entropy: &mut entropy };
+    for (text, counted) in [("message 3", 30), ("line number 3", 8)] {
+        let mut message = find(&archive, text);
+        let all = state(&archive);
+        message.row_ids =
+            all.iter().filter(|(m, _)| m.chat == message.chat).flat_map(|(m, _)| m.row_ids.clone()).collect();
+        let row = crate::merge::own_delete(&message, acting.now, text);
+        archive.commit(|c| c.add_row(&message.chat, &row)).unwrap();
+        let listed = archive.deletions(NOW, &ME).unwrap();
+        assert_eq!(listed.iter().find(|d| *d.chat == message.chat).unwrap().messages, counted, "{text}");
+    }
+}
+
+#[test]
 fn a_permit_speaks_once() {
     let dir = tempfile::tempdir().unwrap();
     let mut archive = real(dir.path(), "a");

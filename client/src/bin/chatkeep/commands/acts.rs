@@ -44,7 +44,7 @@ pub fn waiting(deletions: &[Deletion]) -> Vec<(i64, u64)> {
     let mut days: BTreeMap<i64, (i64, u64)> = BTreeMap::new();
     for deletion in deletions {
         let day = days.entry(deletion.until.div_euclid(DAY_MS)).or_default();
-        *day = (day.0.max(deletion.until), day.1 + 1);
+        *day = (day.0.max(deletion.until), day.1 + deletion.messages);
     }
     days.into_values().collect()
 }
@@ -58,7 +58,7 @@ pub fn mass_warnings(vault: &Vault, deletions: &[Deletion]) -> Vec<Warning> {
     mass(deletions).iter().map(|one| mass_warning(vault, one)).collect()
 }
 
-fn mass_warning(vault: &Vault, mass: &Mass) -> Warning {
+pub fn mass_warning(vault: &Vault, mass: &Mass) -> Warning {
     let devices = vault.devices();
     let device = mass.device.and_then(|id| devices.iter().find(|d| d.id == id));
     let (whose, hint) = match device {

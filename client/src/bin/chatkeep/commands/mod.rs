@@ -2,6 +2,7 @@
 
 mod accounts;
 mod acts;
+mod alert;
 mod backup;
 mod chats;
 mod check;
