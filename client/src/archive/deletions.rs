@@ -1,6 +1,6 @@
 //! Own deletions in force: who did them, when, and until when each can be undone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, params};
@@ -9,7 +9,7 @@ use super::authors::Author;
 use super::chats::{self, Entry};
 use super::error::Result;
 use super::purge::APART_MS;
-use super::rows::{self, RowKey, StoredRow, act_at, named};
+use super::rows::{self, RowKey, StoredRow, act_at, named, taken_away};
 use super::{Archive, mass};
 use crate::event::{Chat, Kind, Row};
 use crate::ids::{DeviceId, EventId};
@@ -123,9 +123,7 @@ impl Archive {
 
     /// How many messages a deletion can take away. One row may name hundreds, and would else count as one.
     fn names(&self, chat: &Chat, deletion: &Row) -> u64 {
-        let ids = named(deletion).into_iter().collect::<BTreeSet<_>>().len();
-        let a_message = if self.parts.rules.has_ids(&chat.source) { 1 } else { ROWS_OF_A_MESSAGE };
-        ids.div_ceil(a_message) as u64
+        taken_away(&self.parts, chat, deletion).len().div_ceil(ROWS_OF_A_MESSAGE) as u64
     }
 
     /// Rows of one kind of act of a chat, in key order.

@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::error::Result;
-use super::rows::named;
+use super::rows::taken_away;
 use super::{Archive, Commit};
 use crate::event::{Chat, Kind, Row};
 use crate::ids::EventId;
@@ -25,7 +25,7 @@ impl Commit<'_> {
         self.rows.dissolve_between(&entry, first, last)?;
         self.fold_dissolved();
         let mut gone = 0;
-        for EventId(id) in named(deletion) {
+        for EventId(id) in taken_away(self.parts, chat, deletion) {
             gone += rows.execute(params![entry.n, first, last, id, own_delete, undelete])?;
             self.db.execute("INSERT OR REPLACE INTO tombstones VALUES (?1, 1)", [id])?;
             self.db.execute("DELETE FROM long_fields WHERE chat = ?1 AND target = ?2", params![entry.n, id])?;

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::delete::Newest;
 use super::{Acting, BATCH};
 use crate::archive::error::Result;
-use crate::archive::rows::named;
+use crate::archive::rows::{named, taken_away};
 use crate::archive::{Archive, Deletion};
 use crate::event::{Chat, Kind, Row, tag};
 use crate::ids::EventId;
@@ -35,13 +35,8 @@ impl Archive {
         let hex = hex.to_ascii_lowercase();
         let mut found: Vec<(&Deletion, BTreeSet<EventId>)> = Vec::new();
         for deletion in all {
-            // A deletion names more than its target only where messages have no ids of their own.
-            let ids = if self.parts.rules.has_ids(&deletion.chat.source) {
-                BTreeSet::from([deletion.key.target])
-            } else {
-                let row = self.deletion_row(deletion)?;
-                row.iter().flat_map(named).collect()
-            };
+            let row = self.deletion_row(deletion)?;
+            let ids = row.iter().flat_map(|row| taken_away(&self.parts, &deletion.chat, row)).collect();
             found.push((deletion, ids));
         }
         let meant: Vec<&(&Deletion, BTreeSet<EventId>)> =
