@@ -2,6 +2,8 @@
 
 #[path = "cli/about.rs"]
 mod about;
+#[path = "cli/acts.rs"]
+mod acts;
 #[path = "cli/bucket.rs"]
 mod bucket;
 #[path = "cli/care.rs"]

@@ -69,6 +69,15 @@ pub(super) fn set_dirty(db: &Connection, n: i64, dirty: bool) -> Result<()> {
     Ok(())
 }
 
+/// Notes how many rows own deletions hide that do not name them; answers how many more these are than before.
+pub(super) fn set_refused(db: &Connection, n: i64, refused: u64) -> Result<u64> {
+    let before: i64 = db.query_row("SELECT refused FROM chats WHERE n = ?1", [n], |r| r.get(0))?;
+    if before.cast_unsigned() != refused {
+        db.execute("UPDATE chats SET refused = ?2 WHERE n = ?1", params![n, refused.cast_signed()])?;
+    }
+    Ok(refused.saturating_sub(before.cast_unsigned()))
+}
+
 /// Takes the title an import row states. Of two the one first seen later wins, then the greater text, so that all
 /// devices show the same.
 pub(super) fn learn_title(db: &Connection, n: i64, row: &Row) -> Result<()> {

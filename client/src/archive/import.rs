@@ -148,6 +148,7 @@ impl Import<'_> {
                 let same = tally.added.min(tally.removed);
                 seen.count.messages_new += tally.added - same;
                 seen.count.versions_new = tally.changed + same;
+                seen.count.refused += tally.refused;
             }
         }
         self.out.chats = self.chats.into_iter().map(|seen| seen.count).collect();

@@ -46,6 +46,8 @@ pub enum Note {
     Left,
     /// When devices wrote last and when they went.
     Seen,
+    /// How far the server's clock was ahead of this device's, ms.
+    Clock,
     /// Only in an archive that proves a restore beside this device's own one: how many of the device's records the log
     /// had when it was made. They were sent from there, so no copy of the device made them.
     SentElsewhere,
@@ -67,6 +69,7 @@ impl Note {
             Self::Own => "own",
             Self::Seen => "seen",
             Self::Cloned => "cloned",
+            Self::Clock => "clock",
             Self::Restore => "restore",
             Self::Fork => "fork",
             Self::Damage => "damage",

@@ -15,7 +15,7 @@ use super::stretch::{self, Opened, Stretch};
 use super::words;
 use crate::event::{Row, tag};
 use crate::ids::EventId;
-use crate::merge::Message;
+use crate::merge::{Folded, Message};
 
 /// What folding did to the messages.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -23,6 +23,9 @@ pub struct Tally {
     pub added: u64,
     pub changed: u64,
     pub removed: u64,
+    /// Rows that an own deletion hides since, though it does not name them: what stood in its place says so. Known of
+    /// chats without ids alone; in others the deletion names them.
+    pub refused: u64,
 }
 
 impl Tally {
@@ -30,6 +33,7 @@ impl Tally {
         self.added += other.added;
         self.changed += other.changed;
         self.removed += other.removed;
+        self.refused += other.refused;
     }
 }
 
@@ -127,7 +131,8 @@ impl<'t> Messages<'t> {
             }
         }
         let mut tally = Tally::default();
-        let messages = self.parts.rules.fold_chat(&chat.chat, rows);
+        let Folded { messages, refused, .. } = self.parts.rules.fold_chat(&chat.chat, rows);
+        tally.refused = chats::set_refused(self.db, chat.n, refused as u64)?;
         // First what goes, so that a message that changed its id finds its place free.
         let stay: BTreeSet<EventId> = messages.iter().map(|m| m.id).collect();
         for (id, (n, _)) in &known {

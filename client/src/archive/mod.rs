@@ -4,15 +4,19 @@
 //! from them. One writer and any number of readers work at the same time, in one process or several. Everything is
 //! synchronous; what is async wraps it.
 
+mod acts;
 mod append;
 mod as_of;
+mod authors;
 mod chats;
 mod check;
 mod chunks;
 mod commit;
+mod deletions;
 mod error;
 mod import;
 mod log;
+mod mass;
 mod media;
 mod messages;
 mod outside;
@@ -35,12 +39,15 @@ mod tests;
 mod trial;
 mod words;
 
+pub use acts::{Act, Acting, Matching, Undeleted, Weighed};
 pub use append::{REFUSED, fits};
 pub use chunks::{Chunk, FileChunks};
 pub use commit::{Commit, Put};
+pub use deletions::{Deletion, HELD_MS, UNDO_MS};
 pub use error::{ArchiveError, Result};
 pub use import::{ChatCount, Import, Imported};
 pub use log::{Note, OwnRecord, PackState, StagedPack, leave_note, peek};
+pub use mass::{MASS_MAX, MASS_MIN, Mass, mass, mass_limit};
 pub use media::{MediaReader, hash_content};
 pub use messages::Tally;
 pub use outside::{Hand, Outside};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::crypto::Term;
 use crate::event::{Chat, Row};
 use crate::ids::{ChatId, EventId, FileId};
-use crate::merge::Message;
+use crate::merge::{Folded, Message};
 
 /// Keyed ids of `docs/format.md` §2, made from the account's lifetime secret.
 pub trait Ids: Send + Sync {
@@ -36,7 +36,7 @@ pub trait Rules: Send + Sync {
         Some(Weight::of(&self.fold_target(chat, rows)?))
     }
     /// Folds a whole chat of a source without ids.
-    fn fold_chat(&self, chat: &Chat, rows: Vec<(EventId, Row)>) -> Vec<Message>;
+    fn fold_chat(&self, chat: &Chat, rows: Vec<(EventId, Row)>) -> Folded;
 }
 
 /// What counts of a message before anybody reads it.

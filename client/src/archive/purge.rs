@@ -3,14 +3,14 @@
 use rusqlite::params;
 
 use super::error::Result;
-use super::rows::named;
+use super::rows::taken_away;
 use super::statements::Statements as _;
 use super::{Archive, Commit};
 use crate::event::{Chat, Kind, Row};
 use crate::ids::EventId;
 
 /// Rows of one message lie this far apart at most: strands of formats without ids differ by up to 27 hours.
-const APART_MS: i64 = 28 * 3_600_000;
+pub(super) const APART_MS: i64 = 28 * 3_600_000;
 
 impl Commit<'_> {
     /// Removes every row of the message that an own deletion (its row) names; old runs cannot bring them back.
@@ -26,7 +26,7 @@ impl Commit<'_> {
         self.rows.dissolve_between(&entry, first, last)?;
         self.fold_dissolved();
         let mut gone = 0;
-        for EventId(id) in named(deletion) {
+        for EventId(id) in taken_away(self.parts, chat, deletion) {
             gone += rows.execute(params![entry.n, first, last, id, own_delete, undelete])?;
             self.db.run("INSERT OR REPLACE INTO tombstones VALUES (?1, 1)", [id])?;
             self.db.run("DELETE FROM long_fields WHERE chat = ?1 AND target = ?2", params![entry.n, id])?;

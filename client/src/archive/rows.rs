@@ -370,7 +370,7 @@ impl<'t> Rows<'t> {
             let at = Some(act_at(&act));
             if act.kind == Kind::OWN_DELETE {
                 deleted = deleted.max(at);
-                ids.extend(named(&act));
+                ids.extend(taken_away(self.parts, &chat.chat, &act));
             } else {
                 undeleted = undeleted.max(at);
             }
@@ -396,7 +396,7 @@ pub(super) fn digest(db: &Connection) -> Result<Digest> {
 }
 
 /// When an act was done, ms.
-fn act_at(row: &Row) -> i64 {
+pub(super) fn act_at(row: &Row) -> i64 {
     let stamp = || row.sent_at().and_then(|s| s.utc_ms);
     row.fields.number(tag::EDITED_AT).or_else(stamp).or(row.fields.number(tag::AS_OF)).unwrap_or(i64::MIN)
 }
@@ -425,6 +425,20 @@ pub(super) fn named(row: &Row) -> Vec<EventId> {
         ids.push(target);
     }
     ids
+}
+
+/// The ids whose rows an own deletion takes away. In formats with ids that is its target alone, whatever else it names:
+/// so the fold has it, and a row that hides one message must not remove others.
+pub(super) fn taken_away(parts: &Parts, chat: &Chat, deletion: &Row) -> Vec<EventId> {
+    match deletion.target {
+        Target::Event(target) if parts.rules.has_ids(&chat.source) => vec![target],
+        _ => {
+            let mut ids = named(deletion);
+            ids.sort_unstable();
+            ids.dedup();
+            ids
+        }
+    }
 }
 
 /// The file that holds a field too long for its row.

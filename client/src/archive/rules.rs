@@ -3,7 +3,7 @@
 use super::parts::{Rules, Weight};
 use crate::event::{Chat, Kind, Row, Target};
 use crate::ids::EventId;
-use crate::merge::{self, Joined, Message};
+use crate::merge::{self, Folded, Joined, Message};
 
 /// What every archive but those of tests goes by.
 pub struct MergeRules;
@@ -40,8 +40,8 @@ impl Rules for MergeRules {
         }
     }
 
-    fn fold_chat(&self, chat: &Chat, rows: Vec<(EventId, Row)>) -> Vec<Message> {
-        merge::fold_chat(chat, rows).messages
+    fn fold_chat(&self, chat: &Chat, rows: Vec<(EventId, Row)>) -> Folded {
+        merge::fold_chat(chat, rows)
     }
 }
 

@@ -10,7 +10,7 @@ use super::error::{ArchiveError, Result};
 use super::statements;
 
 /// Raised with every change of the tables; an archive of a higher number is refused.
-pub(super) const SCHEMA: i64 = 3;
+pub(super) const SCHEMA: i64 = 4;
 
 /// How long a writer waits for another one before it reports `Busy`.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -113,7 +113,8 @@ CREATE TABLE chats (
     shape TEXT,
     messages INTEGER NOT NULL DEFAULT 0,
     text_bytes INTEGER NOT NULL DEFAULT 0,
-    dirty INTEGER NOT NULL DEFAULT 0
+    dirty INTEGER NOT NULL DEFAULT 0,
+    refused INTEGER NOT NULL DEFAULT 0
 );
 CREATE TABLE rows (
     chat INTEGER NOT NULL,
@@ -128,6 +129,7 @@ CREATE TABLE rows (
     PRIMARY KEY (chat, time, target, kind, id)
 ) WITHOUT ROWID;
 CREATE INDEX rows_open ON rows (state, chat, time, target, kind, id) WHERE state <> 0;
+CREATE INDEX rows_deletions ON rows (chat, time, target, kind, id) WHERE kind IN (18, 19);
 CREATE TABLE stretches (
     n INTEGER PRIMARY KEY,
     chat INTEGER NOT NULL,
@@ -149,6 +151,7 @@ CREATE INDEX stretches_waiting ON stretches (chat, first) WHERE waiting > 0;
 CREATE TABLE frames (n INTEGER PRIMARY KEY, frame BLOB NOT NULL);
 CREATE TABLE frame_lanes (n INTEGER PRIMARY KEY, lanes BLOB NOT NULL);
 CREATE TABLE tombstones (id BLOB PRIMARY KEY, purged INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE authors (arrival INTEGER PRIMARY KEY, device BLOB, at INTEGER NOT NULL, permit BLOB);
 CREATE TABLE long_fields (
     file BLOB NOT NULL, chat INTEGER NOT NULL, time INTEGER NOT NULL, target BLOB NOT NULL,
     PRIMARY KEY (file, chat, time, target)

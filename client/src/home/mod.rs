@@ -73,7 +73,7 @@ pub fn private_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// Opens files for their owner only.
-pub(crate) fn private_file(options: &mut OpenOptions) -> &mut OpenOptions {
+pub fn private_file(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;

@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 
 use proto::wire::bytes::{Reader, Writer};
-use proto::wire::events::EventsClear;
+use proto::wire::events::{EventsClear, Permit};
 use proto::wire::header::{Record, RecordKind};
 use zeroize::Zeroizing;
 
 use super::flow::Flow;
 use super::head::HeadNote;
+use super::permit::permit_holds;
 use crate::archive::{Chunk, Commit, FileChunks, Note};
 use crate::chunk::ChunkList;
 use crate::crypto::ChunkKey;
 use crate::error::{Error, Result};
+use crate::event::Kind;
 use crate::ids::{DeviceId, PackId};
 use crate::log::{Accepted, EventsContent};
 use crate::pack::{BlockRow, ChunkEntry, ChunkRunEntry, RunEntry, read_block};
@@ -42,6 +44,10 @@ pub(super) struct Events {
     index: u64,
     /// The counter under which this device sent it.
     own: Option<u64>,
+    device: DeviceId,
+    server_time: u64,
+    /// The signature of a permit that holds.
+    permit: Option<[u8; 64]>,
     rows: Vec<BlockRow>,
     runs: Vec<RunEntry>,
     chunks: Vec<ChunkRunEntry>,
@@ -88,6 +94,11 @@ impl Flow<'_> {
                 let mut events = read.unwrap_or_else(Events::unreadable);
                 events.index = accepted.index;
                 events.own = own;
+                events.device = record.header.device;
+                events.server_time = accepted.leaf.server_time;
+                let roster = self.vault.ring.roster();
+                let holds = |permit: &Permit| permit_holds(permit, roster, &record.header, accepted.leaf.server_time);
+                events.permit = clear.permit.filter(holds).map(|p| p.signature);
                 events.packs = clear.packs;
                 Ok(Prepared::Events(Box::new(events)))
             }
@@ -99,7 +110,7 @@ impl Flow<'_> {
         let rows = read.block.map_or(Some(Vec::new()), |block| read_block(&block, &self.keys.event).ok())?;
         let (runs, chunks) = (read.runs, read.chunks);
         let content = Zeroizing::new(content.to_vec());
-        Some(Events { index: 0, own: None, rows, runs, chunks, packs: Vec::new(), content })
+        Some(Events { rows, runs, chunks, content, ..Events::unreadable() })
     }
 
     /// The counter of a record this device sent. One it signed and never sent was made by a copy of this device.
@@ -136,7 +147,24 @@ fn own_bare(own: Option<u64>, index: u64) -> Prepared {
 impl Events {
     fn unreadable() -> Self {
         let content = Zeroizing::new(UNREADABLE.to_vec());
-        Self { index: 0, own: None, rows: Vec::new(), runs: Vec::new(), chunks: Vec::new(), packs: Vec::new(), content }
+        Self {
+            index: 0,
+            own: None,
+            device: DeviceId([0; 32]),
+            server_time: 0,
+            permit: None,
+            rows: Vec::new(),
+            runs: Vec::new(),
+            chunks: Vec::new(),
+            packs: Vec::new(),
+            content,
+        }
+    }
+
+    /// Whether who wrote it, and when, counts: it may bring own deletions, or consents to some.
+    fn has_author(&self) -> bool {
+        let deletes = |row: &BlockRow| matches!(row.key.kind, Kind::OWN_DELETE | Kind::UNDELETE);
+        self.permit.is_some() || !self.runs.is_empty() || self.rows.iter().any(deletes)
     }
 
     fn apply(&self, c: &mut Commit<'_>) -> crate::archive::Result<u64> {
@@ -158,6 +186,10 @@ impl Events {
                     c.set_run(&run.pack.id, &adopted(run, self.index))?;
                 }
             }
+        }
+        if self.has_author() {
+            let at = i64::try_from(self.server_time).unwrap_or(i64::MAX);
+            c.note_author(self.index, &self.device, at, self.permit.as_ref())?;
         }
         set_entries(c, &self.chunks)?;
         if !self.content.is_empty() {

@@ -67,6 +67,7 @@ impl Flow<'_> {
             return Err(if answer.incarnation < state.incarnation { Error::Rollback } else { Error::Fork });
         }
         let log = self.served(answer.log.as_ref(), &answer.consistency)?;
+        self.note_clock(answer.server_time_ms)?;
         Ok(Opened { answer, log })
     }
 

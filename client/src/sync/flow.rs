@@ -38,6 +38,8 @@ pub(super) struct Flow<'a> {
     pub disagreed: Vec<u64>,
     pub pulled_events: u64,
     pub pushed_events: u64,
+    /// The server's clock when it was last asked in this run of work, ms.
+    pub server_ms: Option<i64>,
 }
 
 impl<'a> Flow<'a> {
@@ -71,6 +73,7 @@ impl<'a> Flow<'a> {
             disagreed: Vec::new(),
             pulled_events: 0,
             pushed_events: 0,
+            server_ms: None,
         })
     }
 

@@ -30,7 +30,13 @@ impl Flow<'_> {
     /// Takes in every run that waits. With `go_on`, one that does not verify is counted and the rest taken in.
     pub async fn take_in_runs(&mut self, go_on: bool) -> Result<TakenIn> {
         let source = ServicePacks { session: &self.vault.session, work: &self.work };
-        take_in(&source, &self.vault.session.identity.account, &self.keys.event, self.archive, &self.work, go_on).await
+        let account = &self.vault.session.identity.account;
+        let taken = take_in(&source, account, &self.keys.event, self.archive, &self.work, go_on).await?;
+        if taken.rows > 0 {
+            let now = self.server_now();
+            self.archive.commit(|c| c.note_strange_deletions(now))?;
+        }
+        Ok(taken)
     }
 }
 

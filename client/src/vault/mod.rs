@@ -6,6 +6,7 @@
 
 mod advance;
 mod change;
+mod consent;
 mod facts;
 mod follow;
 mod gate;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 use proto::wire::roster::{Device, DeviceState};
 
+pub use consent::Consent;
 pub use facts::{Registration, ServerFacts};
 pub use identity::Identity;
 pub use install::Joined;

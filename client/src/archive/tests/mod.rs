@@ -1,5 +1,6 @@
 //! Tests of the archive as a whole. The rules of merging used here are plain ones of their own.
 
+mod acts;
 mod concurrency;
 mod importing;
 mod merging;

@@ -8,7 +8,7 @@ use crate::crypto::fixed::Fixed;
 use crate::crypto::{Lifetime, Term};
 use crate::event::{Attachment, Chat, Kind, Party, Precision, Presence, Role, Row, Stamp, Target, tag};
 use crate::ids::{ChatId, EventId, FileId};
-use crate::merge::{Message, Reaction, Version};
+use crate::merge::{Folded, Message, Reaction, Version};
 use crate::sources::{ChatInfo, Sink};
 
 pub const KEY: [u8; 32] = [7; 32];
@@ -116,7 +116,7 @@ impl Rules for PlainRules {
         Some(message)
     }
 
-    fn fold_chat(&self, chat: &Chat, rows: Vec<(EventId, Row)>) -> Vec<Message> {
+    fn fold_chat(&self, chat: &Chat, rows: Vec<(EventId, Row)>) -> Folded {
         let dead: Vec<EventId> =
             rows.iter().filter_map(|(_, r)| if let Target::Event(t) = r.target { Some(t) } else { None }).collect();
         let mut messages: Vec<Message> = Vec::new();
@@ -126,7 +126,7 @@ impl Rules for PlainRules {
                 None => messages.push(message(chat, *id, row)),
             }
         }
-        messages
+        Folded { messages, ..Folded::default() }
     }
 }
 

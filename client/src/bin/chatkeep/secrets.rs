@@ -93,6 +93,19 @@ pub fn passphrase(output: &Output, from: &PassphraseFrom) -> Result<Passphrase> 
     }
 }
 
+/// The passphrase where a source gives it or somebody types it; typing nothing is an answer.
+pub fn optional_passphrase(output: &Output, from: &PassphraseFrom, question: &str) -> Result<Option<Passphrase>> {
+    let wanted = old(from);
+    if let Some(text) = wanted.given()? {
+        return read_passphrase(&wanted, &text).map(Some);
+    }
+    if !output.may_ask() {
+        return Ok(None);
+    }
+    let typed = output.ask_hidden(question)?;
+    if typed.is_empty() { Ok(None) } else { read_passphrase(&wanted, &typed).map(Some) }
+}
+
 /// The passphrase, if a source gives it.
 pub fn given_passphrase(from: &PassphraseFrom) -> Result<Option<Passphrase>> {
     let wanted = old(from);

@@ -91,14 +91,20 @@ fn spot(row: &Row) -> Option<(i64, i64, String, i64, View)> {
     Some((strand, row.time, sender, row.fields.number(tag::PLACE).unwrap_or(0), view))
 }
 
+/// Begins the row of an act about a message: it stands beside the message's own row. `native` must be new, and the same
+/// for nobody else.
+pub fn act(message: &Message, kind: Kind, native: &str) -> Row {
+    let unit = Native::parse(&message.native).filter(|_| !super::has_ids(&message.chat.source)).map(|key| key.unit);
+    Row::about(kind, unit.unwrap_or(message.time), message.id, native)
+}
+
 /// Makes the tombstone of a message: names all its rows and, in formats without ids, keeps its bucket and place, so
 /// that what is imported again cannot revive it. It holds no text, only the hash the row ids hold already.
 ///
-/// `at` is the time of the act, ms UTC; `native` must be new, and the same for nobody else.
+/// `at` is the time of the act, ms UTC; `native` as for [`act`].
 pub fn own_delete(message: &Message, at: i64, native: &str) -> Row {
     let key = Native::parse(&message.native).filter(|_| !super::has_ids(&message.chat.source));
-    let time = key.as_ref().map_or(message.time, |key| key.unit);
-    let mut row = Row::about(Kind::OWN_DELETE, time, message.id, native);
+    let mut row = act(message, Kind::OWN_DELETE, native);
     let ids: BTreeSet<EventId> = message.row_ids.iter().copied().chain([message.id]).collect();
     row.fields.set(tag::ROW_IDS, ids.iter().flat_map(|id| id.0).collect::<Vec<u8>>());
     row.fields.set_number(tag::EDITED_AT, at);

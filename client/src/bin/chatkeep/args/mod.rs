@@ -2,6 +2,7 @@
 
 pub mod about;
 pub mod account;
+pub mod acts;
 pub mod care;
 pub mod daily;
 pub mod devices;
@@ -101,6 +102,10 @@ pub enum Command {
     Show(reading::Show),
     Search(reading::Search),
     Export(reading::Export),
+    Edit(acts::Edit),
+    React(acts::React),
+    Delete(acts::Delete),
+    Undelete(acts::Undelete),
     /// The devices of the account
     #[command(subcommand)]
     Device(devices::Device),
@@ -142,6 +147,10 @@ impl Command {
             Self::Show(_) => "show",
             Self::Search(_) => "search",
             Self::Export(_) => "export",
+            Self::Edit(_) => "edit",
+            Self::React(_) => "react",
+            Self::Delete(_) => "delete",
+            Self::Undelete(_) => "undelete",
             Self::Device(_) => "device",
             Self::Passphrase(_) => "passphrase",
             Self::Recovery(_) => "recovery",

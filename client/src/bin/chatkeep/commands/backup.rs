@@ -142,11 +142,13 @@ fn import_sources(context: &Context, args: &Backup, writing: &mut Writing) -> Re
     }
     context.progress.end();
     imports::warn(context, &report);
+    let (mut text, mut sources) = (imports::text(&report), imports::sources(&report));
+    super::refused::tell(context, writing, &report, &mut sources, &mut text)?;
     Ok(Imported {
-        sources: imports::sources(&report),
+        sources,
         skipped: imports::skipped(&report),
         messages_new: report.sources.iter().map(|s| s.messages_new).sum(),
-        text: imports::text(&report),
+        text,
     })
 }
 

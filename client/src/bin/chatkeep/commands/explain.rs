@@ -7,7 +7,7 @@ use crate::output::Outcome;
 use crate::problem::{Problem, Result};
 
 /// Code, exit code, what it means and what helps.
-const CODES: [(&str, u8, &str); 52] = [
+const CODES: [(&str, u8, &str); 53] = [
     (
         "E_NOT_SET_UP",
         10,
@@ -160,9 +160,14 @@ const CODES: [(&str, u8, &str); 52] = [
         "Some items of an export could not be read; everything else is imported. They are listed, with --json under skipped.",
     ),
     (
+        "W_TOO_LATE",
+        3,
+        "Some of what `undelete` was asked for was deleted more than a day ago (14 days where it was held): any device may have begun to remove it. The rest is back.",
+    ),
+    (
         "W_MASS_DELETE",
         3,
-        "Very many messages were deleted on one device. Not you? `chatkeep device revoke` that device.",
+        "Very many messages were deleted on one device within a day. They are hidden, and go for good after 14 days, or after one where the passphrase was given with it. Not you? `chatkeep device revoke` that device, then `chatkeep undelete --since today`.",
     ),
     (
         "W_CLOCK",

@@ -30,7 +30,8 @@ pub fn run(context: &Context, args: &Import) -> Result<Outcome> {
     let spent = begun.elapsed().as_secs_f64();
     let indexed = if args.dry_run { 0.0 } else { context.index(&mut writing.archive, "import")? };
     warn(context, &report);
-    let mut text = text(&report);
+    let (mut text, mut told) = (text(&report), sources(&report));
+    super::refused::tell(context, &writing, &report, &mut told, &mut text)?;
     if args.dry_run {
         text += "Nothing changed.\n";
     } else if report.sources.iter().any(|s| s.messages_new + s.versions_new > 0) {
@@ -38,7 +39,7 @@ pub fn run(context: &Context, args: &Import) -> Result<Outcome> {
     }
     let json = json!({
         "schema": "chatkeep.import/1",
-        "sources": sources(&report),
+        "sources": told,
         "skipped": skipped(&report),
         "duration_s": spent,
         "index_s": indexed,

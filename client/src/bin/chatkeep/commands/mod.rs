@@ -1,13 +1,17 @@
 //! The commands: one file each, with one `run`.
 
 mod accounts;
+mod acts;
+mod alert;
 mod backup;
 mod chats;
 mod check;
 mod completions;
 mod config;
+mod delete;
 mod device;
 mod doctor;
+mod edit;
 mod explain;
 mod exporting;
 mod follow;
@@ -23,7 +27,9 @@ mod logout;
 mod man;
 mod messages;
 mod passphrase;
+mod react;
 mod recovery;
+mod refused;
 mod register;
 mod restore;
 mod search;
@@ -32,6 +38,7 @@ mod show;
 mod snapshots;
 mod status;
 mod sync;
+mod undelete;
 mod view;
 mod watch;
 
@@ -60,6 +67,10 @@ pub async fn run(command: &Command, context: &Context) -> Result<Outcome> {
         Command::Show(args) => show::run(context, args),
         Command::Search(args) => search::run(context, args),
         Command::Export(args) => exporting::run(context, args),
+        Command::Edit(args) => edit::run(context, args).await,
+        Command::React(args) => react::run(context, args).await,
+        Command::Delete(args) => delete::run(context, args).await,
+        Command::Undelete(args) => undelete::run(context, args).await,
         Command::Device(command) => device::run(context, command).await,
         Command::Passphrase(command) => passphrase::run(context, command).await,
         Command::Recovery(command) => recovery::run(context, command).await,

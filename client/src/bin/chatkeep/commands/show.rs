@@ -57,7 +57,7 @@ pub fn line(shown: &Shown) -> String {
 }
 
 /// The message that an id or the beginning of one means.
-fn message(archive: &Archive, given: &str) -> Result<Shown> {
+pub fn message(archive: &Archive, given: &str) -> Result<Shown> {
     let none = || Problem::not_found(format!("no message has an id that starts with \"{}\"", clean(given)));
     let hex = given.len() >= PREFIX_MIN && given.len() <= 64 && given.bytes().all(|b| b.is_ascii_hexdigit());
     let mut found = if hex { archive.messages_by_prefix(given, CANDIDATES_MAX)? } else { Vec::new() };

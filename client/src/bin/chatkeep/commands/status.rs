@@ -9,7 +9,7 @@ use client::vault::Vault;
 use proto::wire::roster::SlotKind;
 use serde_json::{Value, json};
 
-use super::snapshots;
+use super::{acts, snapshots};
 use crate::args::daily::Status;
 use crate::context::Context;
 use crate::output::Outcome;
@@ -82,6 +82,7 @@ pub async fn run(context: &Context, args: &Status) -> Result<Outcome> {
             "`chatkeep backup` here repairs what this device has",
         );
     }
+    let deleted = acts::deletions(context, &vault, &archive)?;
     if !has_key {
         warn("W_NO_RECOVERY_KEY", "there is no recovery key".to_owned(), "`chatkeep recovery new --kit FILE`");
     }
@@ -105,6 +106,7 @@ pub async fn run(context: &Context, args: &Status) -> Result<Outcome> {
             warn("W_QUOTA", message, "ask the operator for more");
         }
     }
+    warnings.extend(acts::mass_warnings(&vault, &deleted));
     let identity = &vault.session.identity;
     let device = vault.devices_named(&archive)?.into_iter().find(|d| d.current);
     let mut text = match (last_at, age_s) {
@@ -135,6 +137,11 @@ pub async fn run(context: &Context, args: &Status) -> Result<Outcome> {
     if let Some(usage) = contact.usage {
         text += &format!("Vault      {} of {}\n", size(usage.stored_bytes), size(usage.quota_bytes));
     }
+    for (until, messages) in acts::waiting(&deleted) {
+        let goes =
+            if until <= now { "gone for good soon".to_owned() } else { format!("for good after {}", moment(until)) };
+        text += &format!("Deleted    {}, {goes} (chatkeep undelete)\n", counted(messages, "message"));
+    }
     text += &format!("Recovery   {}\n", recovery(has_key, checked));
     for warning in &warnings {
         text += &format!("Warning    {} ({})\n", clean(&warning.message), warning.hints.join("; "));
@@ -154,7 +161,7 @@ pub async fn run(context: &Context, args: &Status) -> Result<Outcome> {
         "chats": counts.chats,
         "unsaved_messages": counts.unsaved_messages,
         "attachments_waiting": counts.waiting,
-        "deletions_waiting": [],
+        "deletions_waiting": acts::waiting_json(&deleted),
         "usage": contact.usage.map(|u| json!({ "stored_bytes": u.stored_bytes, "quota_bytes": u.quota_bytes })),
         "recovery": { "set": has_key, "last_checked_at": checked.and_then(rfc3339) },
         "warnings": warnings.iter().map(Warning::to_json).collect::<Vec<Value>>(),

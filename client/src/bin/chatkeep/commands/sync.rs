@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::acts;
 use crate::context::Context;
 use crate::output::{Outcome, changed};
 use crate::problem::{Result, Warning};
@@ -23,6 +24,8 @@ pub async fn run(context: &Context) -> Result<Outcome> {
     if done.disagreed {
         disagreed(context);
     }
+    let deleted = acts::deletions(context, &writing.vault, &writing.archive)?;
+    acts::mass_warnings(&writing.vault, &deleted).iter().for_each(|warning| context.output.warn(warning));
     let text = format!(
         "Pulled  {}, {}\nPushed  {}, {}\n",
         counted(done.pulled_events, "event"),

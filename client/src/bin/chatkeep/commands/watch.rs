@@ -7,6 +7,7 @@ use client::sync::{Inbox, LiveOptions, News};
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::alert::Alert;
 use crate::agent::{Agent, Asked};
 use crate::args::daily::Sync;
 use crate::context::{Context, Writing};
@@ -34,6 +35,7 @@ pub async fn run(context: &Context, args: &Sync) -> Result<Outcome> {
     let mut agent = Agent::listen(&path).map_err(|e| Problem::io(&path, &e))?;
     let (recorder, mut inbox) = Inbox::new();
     let mut ready = false;
+    let mut alert = Alert::new(&context)?;
     loop {
         let mut wish = None;
         let ended = {
@@ -41,6 +43,7 @@ pub async fn run(context: &Context, args: &Sync) -> Result<Outcome> {
             let work = context.work("sync").upload_limit(context.limit_upload());
             let mut told = |news: News<'_>| {
                 line(&context, &news);
+                alert.hear(&context, &news);
                 if !std::mem::replace(&mut ready, true) {
                     tell(State::Ready);
                 }
