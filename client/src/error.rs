@@ -29,6 +29,8 @@ pub enum Error {
     WrongRecoveryKey,
     #[error("this device was removed from {account}{}", at.as_deref().map(|a| format!(" on {a}")).unwrap_or_default())]
     DeviceRevoked { account: String, at: Option<String> },
+    #[error("the account {account} was deleted, or never was")]
+    AccountEnded { account: String },
     #[error("this account is suspended by the operator of {server}")]
     Suspended { server: String },
     #[error("the pairing code was wrong or has expired")]
@@ -113,6 +115,7 @@ impl Error {
             Self::RecoveryKeyTypo => "E_RECOVERY_KEY_TYPO",
             Self::WrongRecoveryKey => "E_WRONG_RECOVERY_KEY",
             Self::DeviceRevoked { .. } => "E_DEVICE_REVOKED",
+            Self::AccountEnded { .. } => "E_ACCOUNT_DELETED",
             Self::Suspended { .. } => "E_SUSPENDED",
             Self::PairingFailed | Self::NoPairingCode(_) => "E_PAIRING_FAILED",
             Self::DeviceCloned => "E_DEVICE_CLONED",
@@ -155,7 +158,7 @@ impl Error {
             "E_NOT_SET_UP" => 10,
             "E_BUSY" => 11,
             "E_WRONG_PASSPHRASE" | "E_RECOVERY_KEY_TYPO" | "E_WRONG_RECOVERY_KEY" | "E_PAIRING_FAILED" => 12,
-            "E_DEVICE_REVOKED" | "E_SUSPENDED" | "E_DEVICE_CLONED" => 13,
+            "E_DEVICE_REVOKED" | "E_ACCOUNT_DELETED" | "E_SUSPENDED" | "E_DEVICE_CLONED" => 13,
             "E_NOT_FOUND" => 14,
             "E_NAME_TAKEN" | "E_TARGET_NOT_EMPTY" => 15,
             "E_QUOTA" => 16,

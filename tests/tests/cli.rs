@@ -4,6 +4,8 @@
 mod about;
 #[path = "cli/acts.rs"]
 mod acts;
+#[path = "cli/account.rs"]
+mod account;
 #[path = "cli/bucket.rs"]
 mod bucket;
 #[path = "cli/care.rs"]

@@ -65,7 +65,8 @@ impl Refused {
             }
             Reason::NameInvalid => Error::NameInvalid { name: account.split('@').next().unwrap_or_default().into() },
             Reason::RegistrationClosed | Reason::InviteInvalid => Error::RegistrationClosed { server },
-            Reason::DeviceGone | Reason::AccountEnded => Error::DeviceRevoked { account, at: None },
+            Reason::DeviceGone => Error::DeviceRevoked { account, at: None },
+            Reason::AccountEnded => Error::AccountEnded { account },
             Reason::Suspended => Error::Suspended { server },
             Reason::Quota | Reason::StagedTooMuch => {
                 Error::Quota { needed: self.detail.needed_bytes, free: self.detail.free_bytes }

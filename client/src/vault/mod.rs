@@ -7,6 +7,7 @@
 mod advance;
 mod change;
 mod consent;
+mod end;
 mod facts;
 mod follow;
 mod gate;

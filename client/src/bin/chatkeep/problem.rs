@@ -164,6 +164,7 @@ fn told(mut problem: Box<Problem>, error: Error) -> Box<Problem> {
             let again = format!("your archive here is intact; sign in again with `chatkeep login {account}`");
             problem.hint(again)
         }
+        Error::AccountEnded { .. } => problem.hint("your archive here is intact: `chatkeep export` keeps it elsewhere"),
         Error::Suspended { .. } => problem.hint("your archive here is intact"),
         Error::PairingFailed => problem.hint("codes work once: run `chatkeep device link` again"),
         Error::NoPairingCode(_) => {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::secret::{InviteFrom, PairingCodeFrom, PassphraseFrom, ProofFrom};
 
@@ -75,4 +75,27 @@ pub struct Logout {
     /// Say what would go, and change nothing
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Subcommand)]
+pub enum Account {
+    /// Say what the account is, who belongs to it, and how much of it is used
+    #[command(after_long_help = "Examples:\n  chatkeep account show\n  chatkeep account show --json")]
+    Show,
+    Delete(Delete),
+}
+
+/// Delete the account with everything the server keeps of it; archives on its devices stay
+#[derive(Args)]
+#[command(after_long_help = "Examples:\n  chatkeep account delete --dry-run --really ana@vault.example.org\n  \
+    chatkeep account delete --really ana@vault.example.org")]
+pub struct Delete {
+    /// The account's name in full: nothing brings it back
+    #[arg(long, value_name = "NAME@SERVER")]
+    pub really: Option<String>,
+    /// Say what would go, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub proof: ProofFrom,
 }

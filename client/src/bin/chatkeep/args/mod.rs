@@ -88,6 +88,9 @@ pub enum Command {
     Login(account::Login),
     Join(account::Join),
     Logout(account::Logout),
+    /// The account as a whole
+    #[command(subcommand)]
+    Account(account::Account),
     Backup(daily::Backup),
     Import(imports::Import),
     Formats(imports::Formats),
@@ -135,6 +138,7 @@ impl Command {
             Self::Login(_) => "login",
             Self::Join(_) => "join",
             Self::Logout(_) => "logout",
+            Self::Account(_) => "account",
             Self::Backup(_) => "backup",
             Self::Import(_) => "import",
             Self::Formats(_) => "formats",

@@ -7,7 +7,7 @@ use crate::output::Outcome;
 use crate::problem::{Problem, Result};
 
 /// Code, exit code, what it means and what helps.
-const CODES: [(&str, u8, &str); 53] = [
+const CODES: [(&str, u8, &str); 54] = [
     (
         "E_NOT_SET_UP",
         10,
@@ -74,6 +74,13 @@ const CODES: [(&str, u8, &str); 53] = [
         "E_GUESSES",
         21,
         "Too many passphrases were tried for this account; one more is possible every ten minutes. The recovery key is never delayed.",
+    ),
+    (
+        "E_ACCOUNT_DELETED",
+        13,
+        "Somebody with the passphrase or the recovery key deleted the account, and the server has taken away what it kept \
+         of it. What is in the archives of its devices is still there: `chatkeep export` writes it out, `chatkeep register` \
+         makes a new account.",
     ),
     (
         "E_SUSPENDED",

@@ -42,7 +42,7 @@ pub async fn run(context: &Context, args: &Logout) -> Result<Outcome> {
     if writing.archive.note(Note::Cloned)?.is_none() {
         match writing.vault.leave(&mut writing.archive).await {
             // Somebody else ended it already: what is here goes all the same.
-            Ok(()) | Err(Error::DeviceRevoked { .. }) => {}
+            Ok(()) | Err(Error::DeviceRevoked { .. } | Error::AccountEnded { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }

@@ -1,5 +1,6 @@
 //! The commands: one file each, with one `run`.
 
+mod account;
 mod accounts;
 mod acts;
 mod alert;
@@ -53,6 +54,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<Outcome> {
         Command::Login(args) => login::run(context, args).await,
         Command::Join(args) => join::run(context, args).await,
         Command::Logout(args) => logout::run(context, args).await,
+        Command::Account(command) => account::run(context, command).await,
         Command::Backup(args) => backup::run(context, args).await,
         Command::Import(args) => imports::run(context, args),
         Command::Formats(_) => Ok(formats::run()),
