@@ -1,5 +1,7 @@
 //! Two devices that do things to the same messages while apart, and then meet: whoever comes first, both show the same.
 
+use std::time::{Duration, Instant};
+
 use client::archive::{Acting, Archive};
 use client::crypto::Entropy;
 use client::ids::EventId;
@@ -113,8 +115,8 @@ fn act(device: &mut Device, name: &str, targets: &[EventId], events: usize) -> [
     counts
 }
 
-/// Answers what is shown in the end, and how many bytes went over the wire.
-async fn run(events: usize, first: usize) -> (Vec<String>, u64) {
+/// Answers what is shown in the end, how many bytes went over the wire until both had everything, and how long it took.
+async fn run(events: usize, first: usize) -> (Vec<String>, u64, Duration) {
     let world = World::new();
     let (joined, _) = world.register("ana", "a").await;
     let mut a = Device::install(joined);
@@ -133,29 +135,29 @@ async fn run(events: usize, first: usize) -> (Vec<String>, u64) {
     let counts = [act(&mut a, "a", &targets, events), act(&mut b, "b", &targets, events)];
     assert!(counts.iter().flatten().all(|n| *n > 0), "every kind of act was done: {counts:?}");
     assert_ne!(a.shown(), b.shown());
-    let mut bytes = 0;
+    let (mut bytes, begun) = (0, Instant::now());
     for turn in [first, 1 - first, first] {
         let done = [&mut a, &mut b][turn].sync().await;
         assert!(!done.disagreed);
         bytes += done.uploaded_bytes + done.downloaded_bytes;
     }
+    let took = begun.elapsed();
     assert_eq!(a.shown(), b.shown());
     assert_eq!(a.archive.digest().unwrap().hash(), b.archive.digest().unwrap().hash());
     // One that was not there reads the same.
     let mut fresh = Device::install(world.login("ana", by_passphrase(PASSPHRASE), "c").await.unwrap());
     fresh.sync().await;
     assert_eq!(fresh.shown(), a.shown());
-    (a.shown(), bytes)
+    (a.shown(), bytes, took)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_two_devices_apart_come_to_the_same_whoever_is_first() {
     let events = times(300, 10_000);
-    let begun = std::time::Instant::now();
-    let (one, bytes) = run(events, 0).await;
-    println!("{events} events each, apart: met in {:?}, {bytes} bytes over the wire", begun.elapsed());
-    let (other, bytes) = run(events, 1).await;
-    println!("the other first: {bytes} bytes");
+    let (one, bytes, took) = run(events, 0).await;
+    println!("{events} events each, apart: met in {took:?}, {bytes} bytes over the wire");
+    let (other, bytes, took) = run(events, 1).await;
+    println!("the other first: {took:?}, {bytes} bytes");
     assert_eq!(one, other);
 }
 
