@@ -27,6 +27,7 @@ fn a_deleted_account_is_gone_for_every_device_and_from_the_server() {
     laptop.run(&["backup", export.to_str().unwrap(), "--format", "jsonl"]).succeeds();
     let phone = site.machine("phone");
     phone.run(&["login", &laptop.account(), "--passphrase-file", &pass]).succeeds();
+    laptop.run(&["sync"]).succeeds();
     let shown = laptop.json(&["account", "show"]);
     assert_eq!((&shown["account"], &shown["devices"]), (&laptop.account().as_str().into(), &2.into()));
     assert!(shown["usage"]["stored_bytes"].as_u64().unwrap() > 0 && shown["recovery"]["set"] == true, "{shown}");
@@ -50,7 +51,8 @@ fn a_deleted_account_is_gone_for_every_device_and_from_the_server() {
     let third = site.machine("third");
     third.run(&["login", &account, "--passphrase-file", &pass]).fails(12, "E_WRONG_PASSPHRASE");
     assert!(laptop.run(&["search", "hello"]).succeeds().stdout.contains("hello"), "what is here stays readable");
-    assert_eq!(laptop.run(&["status"]).exit, 3);
+    let told = laptop.run(&["status", "--strict"]);
+    assert!(told.exit == 3 && told.stdout.contains("was deleted"), "{told:?}");
 
     // The service sweeps once a minute: objects first, then rows.
     let objects = site.dir.path().join("service/objects");

@@ -36,8 +36,9 @@ pub fn current_roster(t: &mut dyn Tables, account: &AccountRow) -> Result<Roster
     Roster::decode(&row.content).map_err(|_| MetaError::Damaged("a roster cannot be read"))
 }
 
+/// None for a device that is none of the account's, or no more.
 pub fn device_access(t: &mut dyn Tables, account: &AccountId, device: &DeviceId) -> Result<Option<DeviceAccess>> {
-    let Some(row) = t.account(account)?.filter(|a| !a.ended) else { return Ok(None) };
+    let row = present(t, account)?;
     if !t.device(account, device)?.is_some_and(|d| d.active) {
         return Ok(None);
     }

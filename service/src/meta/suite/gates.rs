@@ -105,7 +105,7 @@ pub async fn a_suspended_account_waits_and_a_deleted_one_goes(store: &dyn Meta) 
     change(UserChange::Delete).await.unwrap();
     assert_eq!(refusal(store.log_size(&caller).await), Refused::AccountEnded);
     assert_eq!(store.credentials(&author.name).await.unwrap(), None);
-    assert_eq!(store.device_access(&author.account, &caller.device).await.unwrap(), None);
+    assert_eq!(refusal(store.device_access(&author.account, &caller.device).await), Refused::AccountEnded);
     assert_eq!(store.deleting(9).await.unwrap(), [author.account]);
     assert_eq!(store.deleting_slots(&author.account).await.unwrap().len(), 1);
     let left = store.mirror_jobs(&author.account, 99).await.unwrap();
