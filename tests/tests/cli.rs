@@ -2,10 +2,10 @@
 
 #[path = "cli/about.rs"]
 mod about;
-#[path = "cli/acts.rs"]
-mod acts;
 #[path = "cli/account.rs"]
 mod account;
+#[path = "cli/acts.rs"]
+mod acts;
 #[path = "cli/bucket.rs"]
 mod bucket;
 #[path = "cli/care.rs"]
@@ -28,6 +28,8 @@ mod json;
 mod places;
 #[path = "cli/proxy.rs"]
 mod proxy;
+#[path = "cli/retention.rs"]
+mod retention;
 #[path = "cli/service.rs"]
 mod service;
 #[path = "cli/terminal.rs"]

@@ -2,6 +2,7 @@
 
 use super::flow::Flow;
 use super::restore::finish_restore;
+use super::retention::apply_retention;
 use super::snapshot::snapshots;
 use crate::archive::{Archive, Note};
 use crate::error::Result;
@@ -56,6 +57,7 @@ impl Vault {
         finish_restore(self, archive, work).await?;
         let mut flow = Flow::begin(self, archive, work)?;
         flow.exchange().await?;
+        flow.hide_by_rule().await?;
         flow.fold(false).await?;
         let (pulled_events, pushed_events) = (flow.pulled_events, flow.pushed_events);
         let disagreed = !flow.disagreed.is_empty();
@@ -90,6 +92,7 @@ impl Vault {
                 (Some(snapshot), true)
             }
         };
+        flow.hide_by_rule().await?;
         let phase = Phase::Commit;
         work.tell(Progress { phase, done_bytes: 0, total_bytes: 0, done_items: 0, total_items: 0 });
         flow.fold(true).await?;
@@ -116,6 +119,15 @@ impl Vault {
 }
 
 impl Flow<'_> {
+    /// Hides the snapshots that the account's rule hides by now.
+    async fn hide_by_rule(&mut self) -> Result<()> {
+        let env = self.vault.session.env.clone();
+        if apply_retention(self.archive, &env)? > 0 {
+            self.push_rows().await?;
+        }
+        Ok(())
+    }
+
     /// Pulls, then sends what waits: text before media. Answers how many attachments the vault got, and how many of
     /// their bytes it had.
     async fn exchange(&mut self) -> Result<(u64, u64)> {

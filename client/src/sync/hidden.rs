@@ -15,6 +15,12 @@ pub fn hidden(archive: &Archive) -> Result<Vec<EventId>> {
     Ok(all.iter().filter(|(_, setting)| setting.value == HIDDEN).filter_map(|(id, _)| EventId::from_hex(id)).collect())
 }
 
+/// The snapshots that somebody has shown again by hand.
+pub(super) fn shown_again(archive: &Archive) -> Result<Vec<EventId>> {
+    let all = in_force(archive, PREFIX)?;
+    Ok(all.iter().filter(|(_, setting)| setting.value != HIDDEN).filter_map(|(id, _)| EventId::from_hex(id)).collect())
+}
+
 /// Hides snapshots, or shows them again; those that are so already are left. Answers how many changed.
 pub fn set_hidden(archive: &mut Archive, env: &Env, snapshots: &[EventId], hide: bool) -> Result<u64> {
     let known = in_force(archive, PREFIX)?;

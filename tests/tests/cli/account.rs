@@ -23,7 +23,8 @@ fn a_deleted_account_is_gone_for_every_device_and_from_the_server() {
     let (laptop, _) = site.registered("laptop");
     let pass = laptop.passphrase.display().to_string();
     let export = site.dir.path().join("one.jsonl");
-    std::fs::write(&export, r#"{"id":"1","chat":"c","sender":"ana","ts":"2024-01-01T00:00:00Z","text":"hello"}"#).unwrap();
+    std::fs::write(&export, r#"{"id":"1","chat":"c","sender":"ana","ts":"2024-01-01T00:00:00Z","text":"hello"}"#)
+        .unwrap();
     laptop.run(&["backup", export.to_str().unwrap(), "--format", "jsonl"]).succeeds();
     let phone = site.machine("phone");
     phone.run(&["login", &laptop.account(), "--passphrase-file", &pass]).succeeds();

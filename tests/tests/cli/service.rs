@@ -80,7 +80,8 @@ fn an_installed_service_stays_in_exchange_until_it_is_taken_away() {
     }
     // It gives the home away to a command that writes, and takes it back.
     let export = managed.site.dir.path().join("one.jsonl");
-    std::fs::write(&export, r#"{"id":"1","chat":"c","sender":"ana","ts":"2024-01-01T00:00:00Z","text":"hello"}"#).unwrap();
+    std::fs::write(&export, r#"{"id":"1","chat":"c","sender":"ana","ts":"2024-01-01T00:00:00Z","text":"hello"}"#)
+        .unwrap();
     machine.run(&["import", export.to_str().unwrap(), "--format", "jsonl"]).succeeds();
     assert_eq!(standing(), (true, true, true));
     assert_eq!(machine.json(&["service", "install"])["changed"], false, "what is there already is left alone");

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, Subcommand};
+use client::sync::Keep;
 
 use super::{percent, span};
 
@@ -29,6 +30,25 @@ pub struct Forget {
     /// Snapshots: ids or the first characters of them
     #[arg(value_name = "SNAPSHOT")]
     pub snapshots: Vec<String>,
+    #[command(flatten)]
+    pub keep: KeepRules,
+    /// Only among snapshots with this label
+    #[arg(long, value_name = "L")]
+    pub label: Option<String>,
+    /// Only among snapshots that this device made
+    #[arg(long, value_name = "D")]
+    pub device: Option<String>,
+    /// The account's name, where no snapshot would be left
+    #[arg(long, value_name = "NAME")]
+    pub really: Option<String>,
+    /// Say what would be hidden, and change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// Rules that keep snapshots; one that any of them keeps stays.
+#[derive(Args)]
+pub struct KeepRules {
     /// Keep the newest N
     #[arg(long, value_name = "N")]
     pub keep_last: Option<usize>,
@@ -47,15 +67,45 @@ pub struct Forget {
     /// Keep all that are younger than this
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub keep_within: Option<Duration>,
-    /// Only among snapshots with this label
-    #[arg(long, value_name = "L")]
-    pub label: Option<String>,
-    /// Only among snapshots that this device made
-    #[arg(long, value_name = "D")]
-    pub device: Option<String>,
-    /// The account's name, where no snapshot would be left
-    #[arg(long, value_name = "NAME")]
-    pub really: Option<String>,
+}
+
+impl KeepRules {
+    pub fn rules(&self) -> Keep {
+        let within = self.keep_within.map_or(0, |span| span.as_secs());
+        let [last, daily, weekly, monthly, yearly] =
+            [self.keep_last, self.keep_daily, self.keep_weekly, self.keep_monthly, self.keep_yearly]
+                .map(|n| n.unwrap_or(0));
+        Keep { last, daily, weekly, monthly, yearly, within_s: within }
+    }
+
+    /// Whether any was given, and be it zero.
+    pub fn any(&self) -> bool {
+        let counts = [self.keep_last, self.keep_daily, self.keep_weekly, self.keep_monthly, self.keep_yearly];
+        counts.iter().any(Option::is_some) || self.keep_within.is_some()
+    }
+}
+
+/// The account's own rule for snapshots, which every device's sync applies
+#[derive(Subcommand)]
+pub enum Retention {
+    /// Say which snapshots the account goes on showing
+    #[command(after_long_help = "Examples:\n  chatkeep retention show\n  chatkeep retention show --json")]
+    Show,
+    Set(SetRetention),
+}
+
+/// Hide older snapshots by a rule from now on; it frees nothing, and `unforget` shows any again for good
+#[derive(Args)]
+#[command(
+    after_long_help = "Examples:\n  chatkeep retention set --keep-daily 30 --keep-monthly 12 --keep-yearly 10\n  \
+    chatkeep retention set --none"
+)]
+pub struct SetRetention {
+    #[command(flatten)]
+    pub keep: KeepRules,
+    /// Show all snapshots from now on
+    #[arg(long)]
+    pub none: bool,
     /// Say what would be hidden, and change nothing
     #[arg(long)]
     pub dry_run: bool,

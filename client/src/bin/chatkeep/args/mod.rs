@@ -121,6 +121,8 @@ pub enum Command {
     Check(care::Check),
     Forget(care::Forget),
     Unforget(care::Unforget),
+    #[command(subcommand)]
+    Retention(care::Retention),
     Doctor(care::Doctor),
     /// The configuration of this device
     #[command(subcommand)]
@@ -161,6 +163,7 @@ impl Command {
             Self::Check(_) => "check",
             Self::Forget(_) => "forget",
             Self::Unforget(_) => "unforget",
+            Self::Retention(_) => "retention",
             Self::Doctor(_) => "doctor",
             Self::Config(_) => "config",
             Self::Completions(_) => "completions",

@@ -13,7 +13,9 @@ pub enum Service {
 
 /// Have `sync --watch` run whenever you are signed in to this computer
 #[derive(Args)]
-#[command(after_long_help = "Examples:\n  chatkeep service install\n  chatkeep --profile work service install --dry-run")]
+#[command(
+    after_long_help = "Examples:\n  chatkeep service install\n  chatkeep --profile work service install --dry-run"
+)]
 pub struct Install {
     /// Show what would be written, and change nothing
     #[arg(long)]

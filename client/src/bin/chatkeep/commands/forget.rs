@@ -1,10 +1,8 @@
 //! `forget` and `unforget`: which snapshots lists show.
 
-use std::collections::BTreeMap;
-
-use chrono::{DateTime, Datelike as _, Local};
+use chrono::Local;
 use client::ids::EventId;
-use client::sync::{Snapshot, hidden, set_hidden};
+use client::sync::{Kept, Snapshot, hidden, set_hidden};
 use serde_json::json;
 
 use super::{device, snapshots};
@@ -14,13 +12,8 @@ use crate::output::{Outcome, changed};
 use crate::problem::{Problem, Result};
 use crate::terminal::{counted, moment};
 
-/// A snapshot that stays, and why.
-type Kept = BTreeMap<EventId, Vec<&'static str>>;
-/// Names the day, week, month or year of a moment.
-type Period = fn(DateTime<Local>) -> (i32, u32);
-
 pub async fn run(context: &Context, args: &Forget) -> Result<Outcome> {
-    let by_rule = rules(args);
+    let by_rule = args.keep.any();
     if args.snapshots.is_empty() && !by_rule {
         return Err(Problem::usage("which snapshots? give ids, or a --keep-… rule")
             .hint("chatkeep forget --keep-daily 7 --keep-monthly 12 --dry-run"));
@@ -135,42 +128,12 @@ pub async fn send(context: &Context, writing: &mut Writing) -> Result<()> {
     }
 }
 
-fn rules(args: &Forget) -> bool {
-    let counts = [args.keep_last, args.keep_daily, args.keep_weekly, args.keep_monthly, args.keep_yearly];
-    counts.iter().any(Option::is_some) || args.keep_within.is_some()
-}
-
 /// What the rules keep and what they hide; snapshots they do not speak about stay. Newest first.
 fn plan(args: &Forget, shown: &[Snapshot], is_meant: impl Fn(&Snapshot) -> bool, now_ms: i64) -> (Kept, Vec<EventId>) {
-    let mut kept = Kept::new();
     let meant: Vec<&Snapshot> = shown.iter().filter(|s| is_meant(s)).collect();
+    let mut kept = args.keep.rules().kept(&meant, now_ms, &Local);
     for other in shown.iter().filter(|s| !is_meant(s)) {
         kept.entry(other.id).or_default().push("not asked about");
-    }
-    for snapshot in meant.iter().take(args.keep_last.unwrap_or(0)) {
-        kept.entry(snapshot.id).or_default().push("last");
-    }
-    let within =
-        args.keep_within.map(|span| now_ms.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)));
-    for snapshot in meant.iter().filter(|s| within.is_some_and(|since| s.at_ms >= since)) {
-        kept.entry(snapshot.id).or_default().push("within");
-    }
-    let periods: [(Option<usize>, &'static str, Period); 4] = [
-        (args.keep_daily, "daily", |t| (t.year(), t.ordinal())),
-        (args.keep_weekly, "weekly", |t| (t.iso_week().year(), t.iso_week().week())),
-        (args.keep_monthly, "monthly", |t| (t.year(), t.month())),
-        (args.keep_yearly, "yearly", |t| (t.year(), 0)),
-    ];
-    for (count, reason, period) in periods {
-        let mut seen = Vec::new();
-        for snapshot in &meant {
-            let Some(at) = DateTime::from_timestamp_millis(snapshot.at_ms) else { continue };
-            let this = period(at.with_timezone(&Local));
-            if seen.len() < count.unwrap_or(0) && !seen.contains(&this) {
-                seen.push(this);
-                kept.entry(snapshot.id).or_default().push(reason);
-            }
-        }
     }
     let hide = meant.iter().map(|s| s.id).filter(|id| !kept.contains_key(id)).collect();
     (kept, hide)

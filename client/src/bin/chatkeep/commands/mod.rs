@@ -33,6 +33,7 @@ mod recovery;
 mod refused;
 mod register;
 mod restore;
+mod retention;
 mod search;
 mod service;
 mod show;
@@ -79,6 +80,7 @@ pub async fn run(command: &Command, context: &Context) -> Result<Outcome> {
         Command::Check(args) => check::run(context, args).await,
         Command::Forget(args) => forget::run(context, args).await,
         Command::Unforget(args) => forget::show_again(context, args).await,
+        Command::Retention(command) => retention::run(context, command).await,
         Command::Doctor(args) => doctor::run(context, args).await,
         Command::Config(command) => config::run(context, command),
         Command::Completions(args) => completions::run(context, args),

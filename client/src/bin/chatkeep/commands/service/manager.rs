@@ -136,7 +136,9 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 /// Paths go into files that are text.
 fn text(path: &Path) -> Result<String> {
     let text = path.to_str().filter(|text| !text.chars().any(char::is_control));
-    Ok(text.ok_or_else(|| Problem::usage(format!("{} cannot be written into a service's file", path.display())))?.to_owned())
+    Ok(text
+        .ok_or_else(|| Problem::usage(format!("{} cannot be written into a service's file", path.display())))?
+        .to_owned())
 }
 
 fn systemd_unit(command: &[String], variables: &[(String, String)]) -> Result<String> {
@@ -229,10 +231,7 @@ mod tests {
         let variables = [("CHATKEEP_HOME".to_owned(), "/home/ana/50% \\ \"x\"".to_owned())];
         let unit = systemd_unit(&command, &variables).unwrap();
         let line = |start: &str| unit.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
-        assert_eq!(
-            line("ExecStart="),
-            r#"ExecStart="/home/ana/my \"apps\"/100%%/$$HOME/chatkeep" "sync" "--watch""#
-        );
+        assert_eq!(line("ExecStart="), r#"ExecStart="/home/ana/my \"apps\"/100%%/$$HOME/chatkeep" "sync" "--watch""#);
         assert_eq!(line("Environment="), r#"Environment="CHATKEEP_HOME=/home/ana/50%% \\ \"x\"""#);
         assert!(line("Type=") == "Type=notify" && line("WantedBy=") == "WantedBy=default.target");
         assert!(unit.starts_with("[Unit]\n") && !unit.contains("%h"));

@@ -75,7 +75,9 @@ fn status(manager: &Manager) -> Outcome {
     let text = match (installed, running, enabled) {
         (false, ..) => "No service is installed. `chatkeep service install` installs it.\n",
         (true, true, true) => "Running, and started whenever you sign in to this computer.\n",
-        (true, true, false) => "Running, and not started by itself the next time. `chatkeep service install` mends it.\n",
+        (true, true, false) => {
+            "Running, and not started by itself the next time. `chatkeep service install` mends it.\n"
+        }
         (true, false, _) => "Installed, and not running. `chatkeep service install` starts it.\n",
     };
     let json = json!({
