@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::error::Result;
+use super::statements::Statements as _;
 use super::{Archive, Commit};
 use crate::ids::DeviceId;
 
@@ -29,12 +30,12 @@ impl Commit<'_> {
             None => None,
             Some(permit) => {
                 let sql = "SELECT EXISTS (SELECT 1 FROM authors WHERE permit = ?1 AND arrival < ?2)";
-                self.db.query_row(sql, params![permit, arrival.cast_signed()], |r| r.get(0)).optional()?
+                self.db.one(sql, params![permit, arrival.cast_signed()], |r| r.get(0)).optional()?
             }
         };
         // Each permit speaks once: whoever sees one in the log could send it again for deletions of another day.
         let permit = permit.filter(|_| again == Some(false));
-        self.db.execute(
+        self.db.run(
             "INSERT OR REPLACE INTO authors (arrival, device, at, permit) VALUES (?1, ?2, ?3, ?4)",
             params![arrival.cast_signed(), device.0, at, permit],
         )?;
@@ -43,7 +44,7 @@ impl Commit<'_> {
 
     /// Notes that deletions whose records were never seen here are here now.
     pub fn note_strange_deletions(&mut self, now: i64) -> Result<()> {
-        self.db.execute(
+        self.db.run(
             "INSERT OR IGNORE INTO authors (arrival, device, at, permit) \
              SELECT DISTINCT arrival, NULL, ?1, NULL FROM rows WHERE kind IN (18, 19) AND arrival IS NOT NULL",
             [now],
@@ -54,7 +55,7 @@ impl Commit<'_> {
 
 impl Archive {
     pub(super) fn authors(&self) -> Result<BTreeMap<u64, Author>> {
-        let mut statement = self.db.prepare("SELECT arrival, device, at, permit IS NOT NULL FROM authors")?;
+        let mut statement = self.db.prepare_cached("SELECT arrival, device, at, permit IS NOT NULL FROM authors")?;
         let found = statement.query_map([], |r| {
             let (arrival, device): (i64, Option<[u8; 32]>) = (r.get(0)?, r.get(1)?);
             let author = Author { device: device.map(DeviceId), at: r.get(2)?, permits: r.get(3)? };

@@ -71,9 +71,9 @@ pub(super) fn set_dirty(db: &Connection, n: i64, dirty: bool) -> Result<()> {
 
 /// Notes how many rows own deletions hide that do not name them; answers how many more these are than before.
 pub(super) fn set_refused(db: &Connection, n: i64, refused: u64) -> Result<u64> {
-    let before: i64 = db.query_row("SELECT refused FROM chats WHERE n = ?1", [n], |r| r.get(0))?;
+    let before: i64 = db.one("SELECT refused FROM chats WHERE n = ?1", [n], |r| r.get(0))?;
     if before.cast_unsigned() != refused {
-        db.execute("UPDATE chats SET refused = ?2 WHERE n = ?1", params![n, refused.cast_signed()])?;
+        db.run("UPDATE chats SET refused = ?2 WHERE n = ?1", params![n, refused.cast_signed()])?;
     }
     Ok(refused.saturating_sub(before.cast_unsigned()))
 }

@@ -10,6 +10,7 @@ use super::chats::{self, Entry};
 use super::error::Result;
 use super::purge::APART_MS;
 use super::rows::{self, RowKey, StoredRow, act_at, named, taken_away};
+use super::statements::Statements as _;
 use super::{Archive, mass};
 use crate::event::{Chat, Kind, Row};
 use crate::ids::{DeviceId, EventId};
@@ -78,12 +79,12 @@ impl Archive {
 
     fn counts_messages(&self) -> Result<u64> {
         let sql = "SELECT coalesce(sum(messages), 0) FROM chats";
-        Ok(self.db.query_row(sql, [], |r| r.get::<_, i64>(0))?.cast_unsigned())
+        Ok(self.db.one(sql, [], |r| r.get::<_, i64>(0))?.cast_unsigned())
     }
 
     /// Chats in which own deletions, or their undoing, stand.
     pub(super) fn chats_with_deletions(&self) -> Result<Vec<Entry>> {
-        let mut next = self.db.prepare("SELECT min(chat) FROM rows WHERE kind IN (18, 19) AND chat > ?1")?;
+        let mut next = self.db.prepare_cached("SELECT min(chat) FROM rows WHERE kind IN (18, 19) AND chat > ?1")?;
         let (mut list, mut last) = (Vec::new(), i64::MIN);
         while let Some(n) = next.query_row([last], |r| r.get::<_, Option<i64>>(0))? {
             list.push(chats::by_number(&self.db, n)?);
@@ -133,7 +134,7 @@ impl Archive {
         kind: Kind,
         mut take: impl FnMut(StoredRow) -> Result<()>,
     ) -> Result<()> {
-        let mut statement = self.db.prepare(
+        let mut statement = self.db.prepare_cached(
             "SELECT time, target, kind, id, value, arrival FROM rows \
              WHERE chat = ?1 AND kind IN (18, 19) AND kind = ?2 ORDER BY time, target, kind, id",
         )?;

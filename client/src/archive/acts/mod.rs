@@ -73,7 +73,7 @@ impl Archive {
             return self.rows_of_target(&chat, message.time, &message.id);
         }
         let sql = "SELECT value FROM rows WHERE chat = ?1 AND time BETWEEN ?2 AND ?3 AND target = ?4 AND kind >= 16";
-        let mut statement = self.db.prepare(sql)?;
+        let mut statement = self.db.prepare_cached(sql)?;
         let (first, last) = (message.time.saturating_sub(APART_MS), message.time.saturating_add(APART_MS));
         let mut rows = Vec::new();
         for id in &message.row_ids {
@@ -87,7 +87,8 @@ impl Archive {
 
     fn rows_of_target(&self, chat: &Entry, time: i64, target: &EventId) -> Result<Vec<Row>> {
         let mut rows = Vec::new();
-        let mut statement = self.db.prepare("SELECT value FROM rows WHERE chat = ?1 AND time = ?2 AND target = ?3")?;
+        let mut statement =
+            self.db.prepare_cached("SELECT value FROM rows WHERE chat = ?1 AND time = ?2 AND target = ?3")?;
         let mut found = statement.query(params![chat.n, time, target.0])?;
         while let Some(row) = found.next()? {
             rows.push(Row::decode(row.get_ref(0)?.as_blob().unwrap_or_default())?);
