@@ -61,7 +61,11 @@ impl Vault {
     pub async fn admit(&mut self, archive: &mut Archive, newcomer: Newcomer, secret: &Secret) -> Result<DeviceId> {
         let mut newcomer = newcomer;
         let device = newcomer.hello.public.id();
-        match self.append_for(archive, &mut newcomer, secret).await {
+        let appended = match self.known(archive) {
+            Ok(known) => self.append_for(&known, &mut newcomer, secret).await,
+            Err(error) => Err(error),
+        };
+        match appended {
             Ok(advanced) => {
                 let taken = self.take(archive, advanced);
                 // It is a device of the account, whatever becomes of the note of it here.
@@ -77,14 +81,14 @@ impl Vault {
         }
     }
 
-    async fn append_for(&self, archive: &Archive, newcomer: &mut Newcomer, secret: &Secret) -> Result<Advanced> {
-        let (gate, known) = (Gate::of(&self.session).await?, self.known(archive)?);
+    async fn append_for(&self, known: &Known, newcomer: &mut Newcomer, secret: &Secret) -> Result<Advanced> {
+        let gate = Gate::of(&self.session).await?;
         let mut too_late = None;
         for _ in 0..PLANS_MAX {
             let proved = known.hold(self, gate.prove(secret).await?)?;
             let version = proved.verified.roster().version;
             overtaken(&mut too_late, version)?;
-            let made = self.signed_by_both(&known, proved, newcomer).await?;
+            let made = self.signed_by_both(known, proved, newcomer).await?;
             match gate.append(&made).await {
                 Ok((index, server_time)) => return Ok(Advanced { made, index, server_time }),
                 Err(CallError::Refused(refused)) if refused.reason == Reason::RosterMoved => too_late = Some(version),
