@@ -1,10 +1,12 @@
 //! The side that is signed in: it makes the code, meets who had it, and lets the device in with the account's secret.
 
+use std::time::Duration;
+
 use proto::v1;
 use proto::v1::refusal::Reason;
 use zeroize::Zeroizing;
 
-use super::super::advance::{Advanced, Change, Drafted, PLANS_MAX, overtaken};
+use super::super::advance::{Advanced, Change, Drafted, Made, PLANS_MAX, overtaken};
 use super::super::change::Known;
 use super::super::gate::{Gate, Proved};
 use super::super::{CallError, Secret, Vault, Work};
@@ -18,6 +20,9 @@ use crate::env::Env;
 use crate::error::{Error, Result};
 use crate::ids::DeviceId;
 use proto::wire::roster::Joiner;
+
+/// How long a newcomer may take to sign.
+const SIGN_WAIT: Duration = Duration::from_secs(60);
 
 /// A code that waits for the other device.
 pub struct Linking {
@@ -61,7 +66,11 @@ impl Vault {
     pub async fn admit(&mut self, archive: &mut Archive, newcomer: Newcomer, secret: &Secret) -> Result<DeviceId> {
         let mut newcomer = newcomer;
         let device = newcomer.hello.public.id();
-        match self.append_for(archive, &mut newcomer, secret).await {
+        let appended = match self.known(archive) {
+            Ok(known) => self.append_for(&known, &mut newcomer, secret).await,
+            Err(error) => Err(error),
+        };
+        match appended {
             Ok(advanced) => {
                 let taken = self.take(archive, advanced);
                 // It is a device of the account, whatever becomes of the note of it here.
@@ -77,14 +86,14 @@ impl Vault {
         }
     }
 
-    async fn append_for(&self, archive: &Archive, newcomer: &mut Newcomer, secret: &Secret) -> Result<Advanced> {
-        let (gate, known) = (Gate::of(&self.session).await?, self.known(archive)?);
+    async fn append_for(&self, known: &Known, newcomer: &mut Newcomer, secret: &Secret) -> Result<Advanced> {
+        let gate = Gate::of(&self.session).await?;
         let mut too_late = None;
         for _ in 0..PLANS_MAX {
             let proved = known.hold(self, gate.prove(secret).await?)?;
             let version = proved.verified.roster().version;
             overtaken(&mut too_late, version)?;
-            let made = self.signed_by_both(&known, proved, newcomer).await?;
+            let made = self.signed_by_both(known, proved, newcomer).await?;
             match gate.append(&made).await {
                 Ok((index, server_time)) => return Ok(Advanced { made, index, server_time }),
                 Err(CallError::Refused(refused)) if refused.reason == Reason::RosterMoved => too_late = Some(version),
@@ -96,12 +105,7 @@ impl Vault {
     }
 
     /// Drafts the roster, has the newcomer sign what lists it, and signs as the account.
-    async fn signed_by_both(
-        &self,
-        known: &Known,
-        proved: Proved,
-        newcomer: &mut Newcomer,
-    ) -> Result<super::super::advance::Made> {
+    async fn signed_by_both(&self, known: &Known, proved: Proved, newcomer: &mut Newcomer) -> Result<Made> {
         let Proved { root, verified, .. } = proved;
         let mut entropy = self.session.env.entropy.clone();
         let before = verified.roster().clone();
@@ -131,7 +135,8 @@ impl Vault {
         };
         let asked = FromOld::Sign { about, content: drafted.content().to_vec() };
         newcomer.tell(&asked, &self.session.env).await?;
-        let signature = newcomer.hear().await?;
+        // It signs by itself; one that lets us wait does not keep the account's root in memory meanwhile.
+        let signature = tokio::time::timeout(SIGN_WAIT, newcomer.hear()).await.map_err(failed)??;
         let signature = signature[..].try_into().map_err(failed)?;
         let joiner = Joiner { device: newcomer.hello.public.id(), signature };
         // Everybody would refuse a roster with a wrong signature, so it is this device that does.
