@@ -71,9 +71,9 @@ impl Archive {
 
     /// Files that can be read on this device and the vault lacks, behind `after`.
     pub fn waiting(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<(FileId, u64)>> {
-        let mut statement = self.db.prepare(
-            &format!("SELECT file, bytes FROM files f WHERE vault = 0 AND {AT_HAND} AND file > ?1 ORDER BY file LIMIT ?2"),
-        )?;
+        let mut statement = self.db.prepare(&format!(
+            "SELECT file, bytes FROM files f WHERE vault = 0 AND {AT_HAND} AND file > ?1 ORDER BY file LIMIT ?2"
+        ))?;
         let after = after.map_or(Vec::new(), |f| f.0.to_vec());
         let found = statement.query_map(params![after, i64::try_from(limit).unwrap_or(i64::MAX)], |r| {
             Ok((FileId(r.get(0)?), r.get::<_, i64>(1)?.cast_unsigned()))

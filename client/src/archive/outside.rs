@@ -63,9 +63,8 @@ impl Archive {
             "SELECT o.export, count(DISTINCT o.file) FROM outside o JOIN files f ON f.file = o.file \
              WHERE f.vault = 0 AND f.here IS NULL GROUP BY o.export ORDER BY o.export",
         )?;
-        let found = statement.query_map([], |r| {
-            Ok((PathBuf::from(r.get::<_, String>(0)?), r.get::<_, i64>(1)?.cast_unsigned()))
-        })?;
+        let found = statement
+            .query_map([], |r| Ok((PathBuf::from(r.get::<_, String>(0)?), r.get::<_, i64>(1)?.cast_unsigned())))?;
         Ok(found.collect::<rusqlite::Result<_>>()?)
     }
 }
@@ -79,9 +78,8 @@ pub(super) fn insert(db: &Connection, place: &Outside, file: &FileId) -> Result<
 
 fn places(db: &Connection, file: &FileId) -> Result<Vec<Outside>> {
     let mut statement = db.prepare_cached("SELECT export, member FROM outside WHERE file = ?1 ORDER BY rowid DESC")?;
-    let found = statement.query_map([file.0], |r| {
-        Ok(Outside { export: PathBuf::from(r.get::<_, String>(0)?), member: r.get(1)? })
-    })?;
+    let found = statement
+        .query_map([file.0], |r| Ok(Outside { export: PathBuf::from(r.get::<_, String>(0)?), member: r.get(1)? }))?;
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 

@@ -67,8 +67,7 @@ mod tests {
             let id = EventId([1; 32]);
             let rows = list.into_iter().enumerate().map(|(n, (kind, at, text, latest))| {
                 let (native, own) = (format!("{n}"), EventId([n as u8 + 2; 32]));
-                let mut row =
-                    if kind.stands() { Row::new(kind, 5, native) } else { Row::about(kind, 5, id, native) };
+                let mut row = if kind.stands() { Row::new(kind, 5, native) } else { Row::about(kind, 5, id, native) };
                 row.fields.set_some(tag::BODY, Some(text));
                 if latest {
                     row.fields.set_number(tag::EDITED_AT, at);

@@ -110,7 +110,8 @@ pub(super) fn recall(
     let Some(kept) = archive.source(&path.to_string_lossy())? else { return Ok(None) };
     let Some((known, report)) = kept.split_first_chunk::<32>() else { return Ok(None) };
     // A report of another version is read again, from the export.
-    let report = serde_json::from_slice::<Report>(report).ok().filter(|_| *known == mark.0 || *known == mark.read(files).0);
+    let report =
+        serde_json::from_slice::<Report>(report).ok().filter(|_| *known == mark.0 || *known == mark.read(files).0);
     Ok(report.map(|report| report.again(shown)))
 }
 

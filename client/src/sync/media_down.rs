@@ -228,8 +228,14 @@ impl Round<'_> {
             entries.push_back(entry(&chunk)?);
         }
         sealed_chunks.rewind().map_err(failed)?;
-        let content =
-            Opening { account: *self.account, ids: self.ids.clone(), sealed_chunks, entries, part: Wiped::default(), at: 0 };
+        let content = Opening {
+            account: *self.account,
+            ids: self.ids.clone(),
+            sealed_chunks,
+            entries,
+            part: Wiped::default(),
+            at: 0,
+        };
         self.store(wanted.file, content)
     }
 

@@ -32,9 +32,16 @@ pub(super) struct Piece {
 pub(super) enum Came {
     Piece(Piece),
     /// A file was read to its end.
-    End { file: FileId, hash: [u8; 32], bytes: u64 },
+    End {
+        file: FileId,
+        hash: [u8; 32],
+        bytes: u64,
+    },
     /// A file cannot be read; pieces of it may have come.
-    Unread { file: FileId, error: io::Error },
+    Unread {
+        file: FileId,
+        error: io::Error,
+    },
 }
 
 /// Reads one file after another.
@@ -95,7 +102,8 @@ impl FileReader {
             };
             match content {
                 Ok(content) => {
-                    let source = Hashing { content, left: expected.saturating_add(1), hasher: blake3::Hasher::new(), bytes: 0 };
+                    let source =
+                        Hashing { content, left: expected.saturating_add(1), hasher: blake3::Hasher::new(), bytes: 0 };
                     let chunks = Chunks::new(source, expected, self.cutter.clone());
                     self.under_way = Some(UnderWay { file, chunks });
                 }

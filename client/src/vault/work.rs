@@ -81,7 +81,15 @@ impl Work {
     pub fn new(told: impl Fn(Progress) + Send + Sync + 'static, cancel: Cancel) -> Self {
         let carried = Arc::default();
         let also = Cancel::default();
-        Self { told: Arc::new(told), waits: Arc::new(|_| {}), cancel, also, upload_limit: None, max_wait: MAX_WAIT, carried }
+        Self {
+            told: Arc::new(told),
+            waits: Arc::new(|_| {}),
+            cancel,
+            also,
+            upload_limit: None,
+            max_wait: MAX_WAIT,
+            carried,
+        }
     }
 
     /// Sends no more than so many bytes a second.

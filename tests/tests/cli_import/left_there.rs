@@ -45,7 +45,8 @@ fn in_home(machine: &Machine) -> usize {
 
 fn find(dir: &Path, name: &str) -> Option<PathBuf> {
     let entries = fs::read_dir(dir).ok()?.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
-    entries.fold(None, |found, path| found.or_else(|| if path.ends_with(name) { Some(path) } else { find(&path, name) }))
+    entries
+        .fold(None, |found, path| found.or_else(|| if path.ends_with(name) { Some(path) } else { find(&path, name) }))
 }
 
 /// The attachments a machine's export holds, by content.
@@ -119,7 +120,10 @@ fn a_file_that_changed_since_it_was_read_is_not_sent() {
     site.restart();
     assert_eq!(site.program.address, address);
     let ended = laptop.run(&["backup"]);
-    assert!(matches!(ended.exit, 0 | 3) && ended.stderr.contains("2 attachments") && ended.stderr.contains(&path), "{ended:?}");
+    assert!(
+        matches!(ended.exit, 0 | 3) && ended.stderr.contains("2 attachments") && ended.stderr.contains(&path),
+        "{ended:?}"
+    );
     assert_eq!(laptop.json(&["status"])["attachments_waiting"], 2);
     let phone = site.joined("phone", &kit);
     phone.run(&["restore"]);

@@ -27,7 +27,11 @@ pub struct Device {
 
 /// How a device reaches the service.
 pub fn at(seed: u64, device: &'static str, trace: &Trace) -> Where {
-    let env = Env { clock: Arc::new(Virtual::new()), entropy: SharedEntropy::new(Stream::of(seed, device)), hands: Hands::Own };
+    let env = Env {
+        clock: Arc::new(Virtual::new()),
+        entropy: SharedEntropy::new(Stream::of(seed, device)),
+        hands: Hands::Own,
+    };
     let connector = Arc::new(Wire { device, trace: trace.clone() });
     Where { connector, env, bounds: Bounds::FOR_TESTS }
 }

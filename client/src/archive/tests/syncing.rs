@@ -24,7 +24,9 @@ fn rows_wait_travel_and_arrive() {
     let mut archive = create(dir.path());
     for chat in ["b", "a"] {
         let rows = (0..5).map(|i| text(&i.to_string(), START - i, "Ana", "x"));
-        archive.commit(|c| rows.map(|row| c.add_row(&telegram(chat), &row)).try_for_each(|put| put.map(|_| ()))).unwrap();
+        archive
+            .commit(|c| rows.map(|row| c.add_row(&telegram(chat), &row)).try_for_each(|put| put.map(|_| ())))
+            .unwrap();
     }
     let waiting = archive.unsynced(100).unwrap();
     assert_eq!(waiting.len(), 10);

@@ -128,7 +128,10 @@ mod tests {
         assert!(!given.is_finished());
         drop(writer);
         given.await.unwrap();
-        assert!(ask(&path, Duration::from_millis(50)).is_none(), "a watcher that does not answer is not waited for long");
+        assert!(
+            ask(&path, Duration::from_millis(50)).is_none(),
+            "a watcher that does not answer is not waited for long"
+        );
         drop(agent);
         assert!(!path.exists());
     }

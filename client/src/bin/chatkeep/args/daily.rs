@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::{rate, span};
 use super::secret::RecoveryKeyFrom;
+use super::{rate, span};
 
 /// Import what is new, make a snapshot, and upload what the vault lacks
 #[derive(Args)]

@@ -28,9 +28,7 @@ pub struct Imported {
 pub async fn run(context: &Context, args: &Backup) -> Result<Outcome> {
     let begun = Instant::now();
     let mut writing = context.writing("backup")?;
-    let limit = args
-        .limit_upload
-        .or_else(|| context.limit_upload());
+    let limit = args.limit_upload.or_else(|| context.limit_upload());
     let imported = import_sources(context, args, &mut writing)?;
     if args.dry_run {
         return planned(&writing, &imported, begun);

@@ -149,7 +149,14 @@ impl Places {
             let own = PathBuf::from(own);
             let config = config.unwrap_or_else(|| own.join("config.toml"));
             let home = within(own);
-            return Ok(Self { config, state: home.clone(), cache: home.join("cache"), runtime: home.clone(), home, own_home: true });
+            return Ok(Self {
+                config,
+                state: home.clone(),
+                cache: home.join("cache"),
+                runtime: home.clone(),
+                home,
+                own_home: true,
+            });
         }
         let known = directories::ProjectDirs::from("", "", crate::NAME)
             .ok_or_else(|| Problem::usage("this machine names no home folder").hint("set CHATKEEP_HOME"))?;
