@@ -12,6 +12,7 @@ mod chunks;
 mod commit;
 mod error;
 mod import;
+mod graves;
 mod log;
 mod media;
 mod messages;
@@ -32,12 +33,14 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod unnamed;
 mod words;
 
 pub use append::{REFUSED, fits};
 pub use chunks::{Chunk, FileChunks};
 pub use commit::{Commit, Put};
 pub use error::{ArchiveError, Result};
+pub use graves::Deletion;
 pub use import::{ChatCount, Import, Imported};
 pub use log::{Note, OwnRecord, PackState, StagedPack, leave_note, peek};
 pub use media::{MediaReader, hash_content};
