@@ -38,7 +38,7 @@ impl Stored {
         let mut entries = Vec::new();
         loop {
             let query =
-                PullQuery { from: entries.len() as u64, known_size: 0, headers_only: false, bytes_max: 1 << 20 };
+                PullQuery { from: entries.len() as u64, known_size: 0, headers_only: false, past_gaps: false, bytes_max: 1 << 20 };
             let page = world.meta.pull(&caller, query, 0).await.unwrap().entries;
             if page.is_empty() {
                 break;

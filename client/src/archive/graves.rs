@@ -153,6 +153,15 @@ pub(super) fn is_dead(db: &Connection, ids: &[EventId]) -> Result<bool> {
 }
 
 impl Archive {
+    /// Whether a deletion names a row, or the message it is about.
+    pub fn is_deleted(&self, key: &rows::RowKey) -> Result<bool> {
+        if matches!(key.kind, Kind::OWN_DELETE | Kind::UNDELETE) {
+            return Ok(false);
+        }
+        let sql = "SELECT EXISTS (SELECT 1 FROM tombstones WHERE id IN (?1, ?2) AND (here = 1 OR logged = 1))";
+        Ok(self.db.prepare_cached(sql)?.query_row([key.id.0, key.target.0], |r| r.get(0))?)
+    }
+
     /// Own deletions in force in the log below a size that may have rows left to purge, chat by chat.
     pub fn deletions_open(&self, below: u64) -> Result<Vec<Deletion>> {
         let mut places = self.db.prepare("SELECT DISTINCT chat, time FROM tombstones WHERE open = 1 ORDER BY chat, time")?;

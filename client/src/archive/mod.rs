@@ -55,6 +55,7 @@ pub use search::{Filters, Has, Hit, Hits};
 pub use storing::{MediaWriter, StoredFile};
 pub use stream::ExportMessages;
 pub use tail::{BulkRun, Unsynced, Waiting};
+pub use unnamed::LongLists;
 
 use std::path::{Path, PathBuf};
 

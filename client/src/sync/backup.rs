@@ -56,6 +56,7 @@ impl Vault {
         finish_restore(self, archive, work).await?;
         let mut flow = Flow::begin(self, archive, work)?;
         flow.exchange().await?;
+        flow.purge().await?;
         flow.fold(false).await?;
         let (pulled_events, pushed_events) = (flow.pulled_events, flow.pushed_events);
         let disagreed = !flow.disagreed.is_empty();
@@ -78,6 +79,7 @@ impl Vault {
         let mut flow = Flow::begin(self, archive, work)?;
         let (attachments_new, deduplicated_bytes) = flow.exchange().await?;
         flow.repair().await?;
+        flow.purge().await?;
         let state = flow.state_mark()?;
         let newest = snapshots(flow.archive)?.into_iter().next();
         let (snapshot, created) = match newest {

@@ -67,6 +67,7 @@ impl Flow<'_> {
             return Err(if answer.incarnation < state.incarnation { Error::Rollback } else { Error::Fork });
         }
         let log = self.served(answer.log.as_ref(), &answer.consistency)?;
+        self.server_ms = i64::try_from(answer.server_time_ms).ok();
         Ok(Opened { answer, log })
     }
 

@@ -37,6 +37,8 @@ pub(super) struct Flow<'a> {
     pub disagreed: Vec<u64>,
     pub pulled_events: u64,
     pub pushed_events: u64,
+    /// The service's clock at the last contact, ms.
+    pub server_ms: Option<i64>,
 }
 
 impl<'a> Flow<'a> {
@@ -67,6 +69,7 @@ impl<'a> Flow<'a> {
             disagreed: Vec::new(),
             pulled_events: 0,
             pushed_events: 0,
+            server_ms: None,
         })
     }
 

@@ -22,6 +22,7 @@ mod media_read;
 mod media_up;
 mod packs;
 mod pull;
+mod purge;
 mod repair;
 mod restore;
 mod retry;

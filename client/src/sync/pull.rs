@@ -33,7 +33,7 @@ impl Flow<'_> {
             let (from, before) = (self.follower.size(), self.follower.size());
             let session = &self.vault.session;
             let answer = with_retry(&session.env, &self.work, || async {
-                let request = v1::PullRequest { from, known_size: from, headers_only: false };
+                let request = v1::PullRequest { from, known_size: from, headers_only: false, past_gaps: false };
                 let call = session.call(|remote, token| async move { remote.pull(&token, request).await });
                 call.await.map_err(|e| e.into_error(&session.identity))
             });
@@ -50,6 +50,7 @@ impl Flow<'_> {
             return Err(Error::Fork);
         }
         self.take_in_runs(false).await?;
+        self.learn_moved().await?;
         self.compare_head()
     }
 

@@ -144,6 +144,8 @@ pub struct PullQuery {
     pub from: u64,
     pub known_size: u64,
     pub headers_only: bool,
+    /// Entries also where bodies have gone.
+    pub past_gaps: bool,
     /// Leaves and bodies together; one entry is given even if it is larger.
     pub bytes_max: usize,
 }

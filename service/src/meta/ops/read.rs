@@ -61,7 +61,8 @@ pub fn pull(t: &mut dyn Tables, caller: &Caller, query: PullQuery, now_ms: u64) 
     }
     let continuity = query.known_size <= size;
     // Where a body has gone, what it held is in the runs of the head: reading on would leave a hole.
-    let gone = query.from < account.gone_below && !query.headers_only;
+    let hole = query.from < account.gone_below && !query.past_gaps;
+    let gone = (hole || query.from < account.trimmed) && !query.headers_only;
     let trimmed = account.head.as_ref().filter(|_| gone).map(|h| Trimmed { generation: h.generation, index: h.index });
     let entries = match trimmed {
         Some(_) => Vec::new(),
@@ -70,7 +71,7 @@ pub fn pull(t: &mut dyn Tables, caller: &Caller, query: PullQuery, now_ms: u64) 
     Ok(Pulled {
         entries,
         trimmed,
-        start: frontier_at(t, &account, query.from)?,
+        start: frontier_at(t, &account, if trimmed.is_some() { account.trimmed } else { query.from })?,
         consistency: if continuity { consistency(t, &account, query.known_size)? } else { Vec::new() },
         continuity,
         server_time_ms: now_ms.max(account.last_time_ms),

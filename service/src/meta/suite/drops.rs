@@ -166,7 +166,7 @@ pub async fn bodies_go_when_a_head_is_confirmed(store: &dyn Meta) {
     assert_eq!(store.trimming(9).await.unwrap(), []);
 
     let pull = async |from| {
-        let query = PullQuery { from, known_size: 0, headers_only: false, bytes_max: 1 << 20 };
+        let query = PullQuery { from, known_size: 0, headers_only: false, past_gaps: false, bytes_max: 1 << 20 };
         store.pull(&author.caller(0), query, T0).await.unwrap()
     };
     let page = pull(0).await;

@@ -191,7 +191,7 @@ pub async fn a_head_erases_what_it_covers(store: &dyn Meta) {
     clear.erase = vec![2];
     author.append(store, 0, author.head(0, &clear), T0).await;
     let pull = async |from, headers_only| {
-        let query = PullQuery { from, known_size: 0, headers_only, bytes_max: 1 << 20 };
+        let query = PullQuery { from, known_size: 0, headers_only, past_gaps: false, bytes_max: 1 << 20 };
         store.pull(&author.caller(0), query, T0).await.unwrap()
     };
     let erased: Vec<bool> = pull(0, true).await.entries.iter().map(|e| e.erased).collect();

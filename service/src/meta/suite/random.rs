@@ -260,7 +260,7 @@ impl Pair {
             let known_size = self.author.leaves.len() as u64 / 2;
             let query = OpenQuery { known_size, known_incarnation: 1, known_head: 0, known_roster: 0 };
             let _answer = both!(self, s => s.open(&caller, query, now));
-            let query = PullQuery { from: 0, known_size, headers_only: false, bytes_max: 1 << 20 };
+            let query = PullQuery { from: 0, known_size, headers_only: false, past_gaps: false, bytes_max: 1 << 20 };
             let pulled = both!(self, s => s.pull(&caller, query, now));
             if let Ok(pulled) = pulled {
                 assert_eq!(pulled.log.root(), self.author.root_at(self.author.leaves.len()));
