@@ -164,7 +164,8 @@ impl Archive {
 
     /// Own deletions in force in the log below a size that may have rows left to purge, chat by chat.
     pub fn deletions_open(&self, below: u64) -> Result<Vec<Deletion>> {
-        let mut places = self.db.prepare("SELECT DISTINCT chat, time FROM tombstones WHERE open = 1 ORDER BY chat, time")?;
+        let mut places =
+            self.db.prepare("SELECT DISTINCT chat, time FROM tombstones WHERE open = 1 ORDER BY chat, time")?;
         let found = places.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?;
         let places: Vec<(i64, i64)> = found.collect::<rusqlite::Result<_>>()?;
         let mut list = Vec::new();

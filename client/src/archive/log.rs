@@ -236,8 +236,9 @@ impl Commit<'_> {
     /// Takes note that the log has an own record at `index`. Rows changed since it was sealed wait on; what the log has
     /// of them is learnt when the record is applied like any other.
     pub fn accepted(&mut self, counter: u64, index: u64) -> Result<()> {
-        let mut carried =
-            self.db.prepare("SELECT chat, value, logged, arrival, id, target, kind, time FROM rows WHERE state = ?1 AND state <> 0")?;
+        let mut carried = self.db.prepare(
+            "SELECT chat, value, logged, arrival, id, target, kind, time FROM rows WHERE state = ?1 AND state <> 0",
+        )?;
         let mut found = carried.query([counter.cast_signed()])?;
         let mut chats: HashMap<i64, chats::Entry> = HashMap::new();
         while let Some(row) = found.next()? {

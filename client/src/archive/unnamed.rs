@@ -42,7 +42,8 @@ impl Archive {
         )?;
         let mut files = BTreeSet::new();
         for deletion in deletions {
-            let (first, last) = (deletion.row.time.saturating_sub(APART_MS), deletion.row.time.saturating_add(APART_MS));
+            let (first, last) =
+                (deletion.row.time.saturating_sub(APART_MS), deletion.row.time.saturating_add(APART_MS));
             let chat = &deletion.chat;
             for id in &deletion.names {
                 let kind = i64::from(Kind::OWN_DELETE.0);

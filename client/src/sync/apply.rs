@@ -101,7 +101,8 @@ impl Flow<'_> {
 
     /// Deletions that a head says it has purged, as the log below its covered size has them.
     fn purged_by(&self, record: &Record, body: &[u8], covered: u64) -> Result<Vec<Deletion>> {
-        let purged = OpenHead::open(self.keyring(), record, body).map_or_else(|_| Vec::new(), |open| open.content.purged);
+        let purged =
+            OpenHead::open(self.keyring(), record, body).map_or_else(|_| Vec::new(), |open| open.content.purged);
         if purged.is_empty() {
             return Ok(Vec::new());
         }

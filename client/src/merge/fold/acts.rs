@@ -58,9 +58,7 @@ pub(super) fn graves<'a>(acts: impl Iterator<Item = &'a (EventId, &'a Row)> + Cl
 }
 
 /// As [`graves`], with the ids of the deletions.
-pub(super) fn graves_by_id<'a>(
-    acts: impl Iterator<Item = &'a (EventId, &'a Row)> + Clone,
-) -> BTreeMap<EventId, Grave> {
+pub(super) fn graves_by_id<'a>(acts: impl Iterator<Item = &'a (EventId, &'a Row)> + Clone) -> BTreeMap<EventId, Grave> {
     let mut undone: BTreeMap<EventId, i64> = BTreeMap::new();
     for (_, row) in acts.clone().filter(|(_, r)| r.kind == Kind::UNDELETE) {
         for target in named(row) {

@@ -1,0 +1,6 @@
+//! What its owner deleted leaves the vault; what a thief deletes does not; what is trimmed is missed by nobody.
+
+#[path = "purge/everything.rs"]
+mod everything;
+#[path = "purge/gone.rs"]
+mod gone;
