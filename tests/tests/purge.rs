@@ -1,5 +1,7 @@
 //! What its owner deleted leaves the vault; what a thief deletes does not; what is trimmed is missed by nobody.
 
+#[path = "purge/away.rs"]
+mod away;
 #[path = "purge/everything.rs"]
 mod everything;
 #[path = "purge/gone.rs"]

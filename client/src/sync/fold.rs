@@ -199,10 +199,11 @@ impl Flow<'_> {
                     merge_chunk_runs(&self.account(), label, &runs, &mut self.entropy(), put).map_err(merge_failed)?;
                 }
             }
-            set_span(
-                &mut made,
-                old.iter().fold((u64::MAX, 0), |s, (e, _)| (s.0.min(e.arrival.0), s.1.max(e.arrival.1))),
-            );
+            let span = old.iter().fold((u64::MAX, 0), |s, (e, _)| (s.0.min(e.arrival.0), s.1.max(e.arrival.1)));
+            match family {
+                Family::Messages => reach_to(&mut made, span.1),
+                Family::Chunks => set_span(&mut made, span),
+            }
             plan.take(made);
         }
         Ok(())
@@ -385,6 +386,14 @@ impl Plan {
 pub(super) fn set_span(runs: &mut [SealedRun], span: (u64, u64)) {
     for run in runs.iter_mut().filter(|run| run.entry.family == Family::Chunks) {
         run.entry.arrival = span;
+    }
+}
+
+/// A row that was joined with a later value of it keeps its first arrival: that there is something newer in a run only
+/// its entry can say, and a device that was away reads by it.
+pub(super) fn reach_to(runs: &mut [SealedRun], last: u64) {
+    for run in runs {
+        run.entry.arrival.1 = run.entry.arrival.1.max(last);
     }
 }
 

@@ -27,6 +27,7 @@ mod repair;
 mod restore;
 mod retry;
 mod send;
+mod skip;
 mod snapshot;
 mod take_in;
 mod through_head;

@@ -40,6 +40,10 @@ impl Flow<'_> {
             let answer = answer.await?;
             self.work.received(answer.entries.iter().map(|e| (e.leaf.len() + e.body.len()) as u64).sum());
             served = self.served(answer.log.as_ref(), &answer.consistency)?;
+            if answer.trimmed.is_some() {
+                served = self.skip_to_head().await?;
+                continue;
+            }
             self.take_page(&answer.entries).await?;
             if self.follower.size() == before {
                 return Err(Error::Fork);

@@ -65,7 +65,7 @@ impl Flow<'_> {
     }
 
     /// Holds the served head to the log it is said to stand in, to its author's signature, and to the roster.
-    fn proven_head(&self, entry: &v1::Entry, opened: &Opened) -> Result<(HeadNote, HeadSeen)> {
+    pub fn proven_head(&self, entry: &v1::Entry, opened: &Opened) -> Result<(HeadNote, HeadSeen)> {
         let leaf = Leaf::decode(&entry.leaf).map_err(|_| odd("a head that cannot be read"))?;
         let record = leaf.record.clone();
         let proof = hashes(&opened.answer.head_proof)?;
@@ -99,7 +99,7 @@ impl Flow<'_> {
     }
 
     /// The log's frontier at a size whose root a head states.
-    async fn frontier_at(&mut self, size: u64, root: [u8; 32]) -> Result<Frontier> {
+    pub async fn frontier_at(&mut self, size: u64, root: [u8; 32]) -> Result<Frontier> {
         let answer = self.ask(size, size).await?;
         let start = frontier(answer.start.as_ref())?;
         if start.size() == size && start.root() == root { Ok(start) } else { Err(Error::Fork) }
@@ -124,7 +124,7 @@ impl Flow<'_> {
     }
 
     /// Follows the tail to the end of the served log, which must be the log this device was shown at sign-in.
-    async fn read_tail(
+    pub async fn read_tail(
         &mut self,
         opened: &Opened,
         witnessed: &Frontier,
@@ -206,7 +206,7 @@ pub(super) fn list_runs(archive: &mut Archive, catalogue: &Catalogue, kept: Opti
     Ok(())
 }
 
-fn authors(head: &OpenHead) -> BTreeMap<crate::ids::DeviceId, LastRecord> {
+pub(super) fn authors(head: &OpenHead) -> BTreeMap<crate::ids::DeviceId, LastRecord> {
     let last = |a: &crate::strata::Author| (a.device, LastRecord { counter: a.counter, digest: a.digest });
     head.content.authors.iter().map(last).collect()
 }

@@ -3,7 +3,7 @@
 use proto::wire::head::DropReason;
 
 use super::super::flow::Flow;
-use super::super::fold::{Plan, merge_failed};
+use super::super::fold::{Plan, merge_failed, reach_to};
 use super::{Dead, MADE_BYTES_MAX, PACKS_MAX, Progress};
 use crate::archive::Deletion;
 use crate::error::{Error, Result};
@@ -84,6 +84,7 @@ impl Flow<'_> {
             }
         }
         made.extend(writer.finish(&mut entropy).map_err(internal)?);
+        reach_to(&mut made, run.arrival.1);
         Ok(Some(made))
     }
 }
