@@ -3,6 +3,7 @@
 pub mod cli;
 pub mod exports;
 pub mod history;
+pub mod jitter;
 pub mod program;
 pub mod strata;
 pub mod timed;

@@ -110,7 +110,7 @@ impl Default for Timed {
 }
 
 impl Device {
-    fn install(joined: client::vault::Joined) -> Self {
+    pub fn install(joined: client::vault::Joined) -> Self {
         let place = Place::new();
         let vault = place.install(joined);
         let archive = vault.archive().unwrap();

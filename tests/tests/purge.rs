@@ -2,6 +2,8 @@
 
 #[path = "purge/away.rs"]
 mod away;
+#[path = "purge/dedup.rs"]
+mod dedup;
 #[path = "purge/everything.rs"]
 mod everything;
 #[path = "purge/gone.rs"]

@@ -8,7 +8,7 @@ use super::error::Result;
 use super::graves::APART_MS;
 use super::{Archive, Deletion};
 use crate::event::{Kind, Row};
-use crate::ids::{ChunkId, EventId, FileId};
+use crate::ids::{ChunkId, EventId, FileId, PackId};
 
 /// Contents of long lists: the chunks of files that have more than their entry names.
 pub type LongLists = BTreeMap<FileId, Vec<ChunkId>>;
@@ -136,15 +136,36 @@ impl Archive {
         Ok(unnamed.len() as u64)
     }
 
-    /// Packs in which the chunks of these files lie, as far as this device knows.
-    pub fn packs_of_files(&self, files: &BTreeSet<FileId>) -> Result<BTreeSet<crate::ids::PackId>> {
+    /// Packs in which the chunks of a file lie, as far as this device knows, those aside that it has not pinned yet: what
+    /// an event relies on that names the file.
+    pub fn packs_of_file(&self, file: &FileId) -> Result<BTreeSet<PackId>> {
+        let mut find = self.db.prepare_cached(
+            "SELECT pack FROM chunks WHERE chunk = ?1 AND NOT EXISTS (SELECT 1 FROM packs p WHERE p.pack = chunks.pack)",
+        )?;
         let mut packs = BTreeSet::new();
-        for file in files {
-            for chunk in self.file_chunks(file)?.map(|f| f.chunks).unwrap_or_default() {
-                packs.extend(self.chunk(&chunk)?.map(|chunk| chunk.pack));
+        for chunk in self.file_chunks(file)?.map(|f| f.chunks).unwrap_or_default() {
+            let mut found = find.query([chunk.0])?;
+            while let Some(r) = found.next()? {
+                packs.insert(PackId(r.get(0)?));
             }
         }
         Ok(packs)
+    }
+
+    /// Files that messages of a slice of time name, in chats of which something waits to be sent.
+    pub fn files_of_unsynced(&self, slice: (i64, i64)) -> Result<BTreeSet<FileId>> {
+        let mut find = self.db.prepare(
+            "SELECT DISTINCT a.file FROM messages m JOIN attachments a ON a.chat = m.chat AND a.n = m.n \
+             WHERE m.chat = ?1 AND m.time BETWEEN ?2 AND ?3 AND a.file IS NOT NULL UNION \
+             SELECT file FROM long_fields WHERE chat = ?1 AND time BETWEEN ?2 AND ?3",
+        )?;
+        let mut files = BTreeSet::new();
+        for chat in self.unsynced_chats()? {
+            for file in find.query_map(params![chat.n, slice.0, slice.1], |r| Ok(FileId(r.get(0)?)))? {
+                files.insert(file?);
+            }
+        }
+        Ok(files)
     }
 
     /// Files that a row names: attachments, and fields that were too long for it.
@@ -155,7 +176,7 @@ impl Archive {
 
 impl super::Commit<'_> {
     /// Forgets what lay in packs that a head has dropped; answers whether anything did.
-    pub fn drop_chunks_of(&mut self, packs: &[crate::ids::PackId]) -> Result<bool> {
+    pub fn drop_chunks_of(&mut self, packs: &[PackId]) -> Result<bool> {
         let mut drop = self.db.prepare("DELETE FROM chunks WHERE pack = ?1")?;
         let mut any = 0;
         for pack in packs {
