@@ -61,10 +61,13 @@ impl Flow<'_> {
                 return Ok(false);
             }
             let known = self.catalogue().await?;
-            match self.fold_once(tail, known, Replaced::default()).await? {
-                Sent::Taken => return Ok(true),
-                Sent::Moved => {}
-                Sent::Gone(packs) => self.forget_packs(&packs)?,
+            let generation = known.generation;
+            match self.fold_once(tail, known, Replaced::default()).await {
+                Ok(Sent::Taken) => return Ok(true),
+                Ok(Sent::Moved) => {}
+                Ok(Sent::Gone(packs)) => self.forget_packs(&packs)?,
+                Err(Error::Damaged { .. }) if self.head_has_moved(generation).await? => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(false)

@@ -53,7 +53,7 @@ impl Flow<'_> {
         if ours.size() == served.size() && ours.root() != served.root() {
             return Err(Error::Fork);
         }
-        self.take_in_runs(false).await?;
+        self.take_in_named().await?;
         self.learn_moved().await?;
         self.compare_head()
     }

@@ -11,6 +11,7 @@ use super::packs::ServicePacks;
 use super::through_head::authors;
 use crate::archive::Note;
 use crate::error::{Error, Result};
+use crate::ids::PackId;
 use crate::log::{Follower, NewestRoster};
 use crate::pack::RunEntry;
 use crate::strata::Catalogue;
@@ -54,6 +55,42 @@ impl Flow<'_> {
         let outbox = self.archive.outbox()?;
         self.archive.commit(|c| outbox.iter().try_for_each(|own| c.take_back(own.counter)))?;
         Ok(opened.log)
+    }
+
+    /// Takes in every run that waits. One that is gone because a head has replaced it is let go of, and what that head
+    /// names instead is taken in.
+    pub async fn take_in_named(&mut self) -> Result<()> {
+        let taken = self.take_in_runs(true).await?;
+        if taken.lost.is_empty() {
+            return Ok(());
+        }
+        let (known, adopted) = (self.catalogue().await?, self.adopted_runs()?);
+        let runs = &known.catalogue.runs;
+        let named = |id: &PackId| runs.contains_key(id) || adopted.iter().any(|run| run.pack.id == *id);
+        let lost: Vec<PackId> = taken.lost.iter().map(|(id, ..)| *id).filter(|id| !named(id)).collect();
+        let mut above = u64::MAX;
+        for (id, entry) in self.archive.runs()? {
+            let run = RunEntry::decode(&entry).map_err(|_| broken("a run's entry cannot be read"))?;
+            if lost.contains(&id) {
+                above = above.min(run.arrival.0.saturating_sub(1));
+            }
+        }
+        let wanted: Vec<_> =
+            runs.values().filter(|run| run.arrival.1 > above).map(|run| (run.pack.id, run.encode())).collect();
+        self.archive.commit(|c| {
+            for id in &lost {
+                c.drop_run(id)?;
+            }
+            wanted.iter().try_for_each(|(id, entry)| c.set_run(id, entry))
+        })?;
+        self.take_in_runs(false).await.map(drop)
+    }
+
+    /// Whether another head than that of this generation is the newest now: what a plan on it missed has then gone for
+    /// a reason, and the plan is made anew.
+    pub async fn head_has_moved(&mut self, generation: u64) -> Result<bool> {
+        self.pull_entries().await?;
+        Ok(self.follower.state().head.as_ref().map_or(0, |head| head.generation) != generation)
     }
 
     /// Takes over the newest roster, which must stand in the served log.

@@ -81,7 +81,12 @@ impl Flow<'_> {
             self.archive.settle()?;
             let due = self.due()?;
             let count = due.len() as u64;
-            match self.purge_once(&due, &mut progress).await? {
+            let generation = self.follower.state().head.as_ref().map_or(0, |head| head.generation);
+            let round = match self.purge_once(&due, &mut progress).await {
+                Err(Error::Damaged { .. }) if self.head_has_moved(generation).await? => Round::Lost(Vec::new()),
+                round => round?,
+            };
+            match round {
                 Round::Ended => {
                     purged += count;
                     progress = Progress::default();
