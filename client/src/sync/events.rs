@@ -8,9 +8,9 @@ use super::flow::{Flow, broken};
 use super::send::Sent;
 use crate::archive::{OwnRecord, StoredRow};
 use crate::error::Result;
+use crate::ids::PackId;
 use crate::log::EventsContent;
 use crate::pack::{BlockBuilder, BlockRow};
-use crate::ids::PackId;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

@@ -32,7 +32,11 @@ async fn a_year_away_costs_the_runs_and_no_replay() {
             timed.wait(6 * 24);
         }
         if n % (records / 6) == 0 {
-            delete(&mut laptop.archive, &format!("message {} of chat 1", 100 + n % 7 + n / (records / 6) * 7), timed.now());
+            delete(
+                &mut laptop.archive,
+                &format!("message {} of chat 1", 100 + n % 7 + n / (records / 6) * 7),
+                timed.now(),
+            );
             laptop.backup().await;
             timed.wait(30);
             laptop.backup().await;

@@ -98,7 +98,7 @@ async fn race(seeds: std::ops::Range<u64>) {
         let has_bytes = seed % 2 == 0;
         bring(&mut phone.archive, n, &photo_bytes(1, n, 3_000), has_bytes);
         let before = timed.world.meta.log_size(&caller(&timed.world, &phone.vault).await).await.unwrap();
-        let (first, second) = (draw.below(100), draw.below(1_500));
+        let (first, second) = (draw.below(100), draw.below(6_000));
         let purge = async {
             tokio::time::sleep(Duration::from_millis(first)).await;
             laptop.sync().await
