@@ -2,6 +2,8 @@
 
 #[path = "purge/away.rs"]
 mod away;
+#[path = "purge/broken_off.rs"]
+mod broken_off;
 #[path = "purge/dedup.rs"]
 mod dedup;
 #[path = "purge/everything.rs"]

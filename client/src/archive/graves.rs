@@ -100,7 +100,7 @@ impl Turned {
         }
         db.prepare_cached(
             "INSERT INTO tombstones VALUES (?1, ?2, ?3, 0, ?4, ?4, 0) \
-             ON CONFLICT (id) DO UPDATE SET logged = ?4, open = max(open, ?4)",
+             ON CONFLICT (id) DO UPDATE SET logged = ?4, open = ?4",
         )?
         .execute(params![id.0, chat.n, time, dead])?;
         self.ids.insert(id, dead);

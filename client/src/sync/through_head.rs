@@ -105,16 +105,16 @@ impl Flow<'_> {
         if start.size() == size && start.root() == root { Ok(start) } else { Err(Error::Fork) }
     }
 
-    async fn ask(&self, from: u64, known_size: u64) -> Result<v1::PullResponse> {
+    async fn ask(&mut self, from: u64, known_size: u64) -> Result<v1::PullResponse> {
         self.ask_for(v1::PullRequest { from, known_size, headers_only: false, past_gaps: false }).await
     }
 
     /// Entries from an index on, also those whose bodies have gone.
-    pub async fn ask_past_gaps(&self, from: u64) -> Result<v1::PullResponse> {
+    pub async fn ask_past_gaps(&mut self, from: u64) -> Result<v1::PullResponse> {
         self.ask_for(v1::PullRequest { from, known_size: from, headers_only: false, past_gaps: true }).await
     }
 
-    async fn ask_for(&self, request: v1::PullRequest) -> Result<v1::PullResponse> {
+    async fn ask_for(&mut self, request: v1::PullRequest) -> Result<v1::PullResponse> {
         let session = &self.vault.session;
         with_retry(&session.env, &self.work, || async {
             let call = session.call(|remote, token| async move { remote.pull(&token, request).await });

@@ -1,6 +1,7 @@
 //! Tests of the archive as a whole. The rules of merging used here are plain ones of their own.
 
 mod concurrency;
+mod graves;
 mod importing;
 mod merging;
 mod plaintext;
