@@ -10,3 +10,5 @@ mod dedup;
 mod everything;
 #[path = "purge/gone.rs"]
 mod gone;
+#[path = "purge/held.rs"]
+mod held;

@@ -133,3 +133,68 @@ async fn what_is_undone_in_time_is_back_with_its_photo() {
     same(&[&laptop, &phone, &fresh]).await;
     assert_ne!(laptop.archive.digest().unwrap().hash(), digest, "the two acts count");
 }
+
+/// Names a photo that is in the vault already.
+fn name_photo(archive: &mut Archive, n: u64, photo: &[u8]) {
+    let mut row = tests::history::message(n, &format!("once more, {n}"));
+    row.set_attachments(&[client::event::Attachment {
+        name: Some("more.jpg".to_owned()),
+        mime: None,
+        size: Some(photo.len() as u64),
+        role: client::event::Role::Photo,
+        presence: client::event::Presence::Present,
+        hash: Some(*blake3::hash(photo).as_bytes()),
+        source_ref: None,
+        rest: Default::default(),
+    }]);
+    archive.record(&chat(1), &row).unwrap();
+}
+
+async fn photo_lives(timed: &Timed, photo: &[u8]) -> bool {
+    let laptop = timed.another("passing by").await;
+    let alive = listed(&laptop.archive).iter().any(|line| line.ends_with(&blake3::hash(photo).to_hex().to_string()));
+    assert_eq!(!Everything::of(&timed.world, &laptop.vault).await.holding(photo).is_empty(), alive);
+    alive
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_goes_with_the_last_message_that_can_still_be_shown() {
+    let timed = Timed::new();
+    let mut laptop = timed.first().await;
+    import(&mut laptop.archive, 1, 0, 15, 3_000);
+    laptop.backup().await;
+    let photo = photo_bytes(1, 10, 3_000);
+    for n in [70, 80] {
+        name_photo(&mut laptop.archive, n, &photo);
+    }
+    laptop.backup().await;
+    delete(&mut laptop.archive, "message 10 of chat 1", timed.now());
+    delete(&mut laptop.archive, "once more, 70", timed.now());
+    laptop.backup().await;
+    timed.wait(25);
+    laptop.backup().await;
+    timed.sweep().await;
+    assert!(photo_lives(&timed, &photo).await, "another message names it");
+    delete(&mut laptop.archive, "once more, 80", timed.now());
+    let other = photo_bytes(1, 0, 3_000);
+    name_photo(&mut laptop.archive, 90, &other);
+    laptop.backup().await;
+    let deletion = delete(&mut laptop.archive, "once more, 90", timed.now());
+    laptop.backup().await;
+    timed.wait(12);
+    delete(&mut laptop.archive, "message 0 of chat 1", timed.now() - 20 * 3_600_000);
+    laptop.backup().await;
+    timed.wait(6);
+    // The message that brought it is purged, and the one deleted after it can be undone for some hours more.
+    laptop.backup().await;
+    timed.wait(2);
+    timed.sweep().await;
+    undelete(&mut laptop.archive, 1, &deletion, timed.now());
+    laptop.backup().await;
+    timed.wait(12);
+    laptop.backup().await;
+    timed.wait(2);
+    timed.sweep().await;
+    assert!(photo_lives(&timed, &other).await, "it was undone in time");
+    assert!(!photo_lives(&timed, &photo).await, "nothing names it any more");
+}
