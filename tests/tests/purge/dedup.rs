@@ -65,10 +65,19 @@ async fn came_first(timed: &Timed, phone: &Device, before: u64) -> bool {
     mine.is_some_and(|(_, entry)| purge.is_none_or(|purge| entry.index < purge))
 }
 
+/// A device has the photo that the phone's message of a round names.
+fn holds(device: &Device, n: u64) {
+    let hash = blake3::hash(&photo_bytes(1, n, 3_000)).to_hex().to_string();
+    let lines = listed(&device.archive);
+    let line = lines.iter().find(|line| line.contains(&text(n))).unwrap();
+    assert!(line.ends_with(&hash), "seed {}: {line}", (n - 10) / 20);
+}
+
 /// Seeds of one account, so that not each pays for signing in.
 const ROUNDS: u64 = 25;
 
-/// In each round another photo: the laptop purges the message that brought it while the phone brings it again.
+/// In each round another photo: the tablet, which has no photos, purges the message that brought it while the phone
+/// names it again.
 async fn race(seeds: std::ops::Range<u64>) {
     let timed = Timed::new();
     let draw = Draw::new(seeds.start << 32);
@@ -85,6 +94,9 @@ async fn race(seeds: std::ops::Range<u64>) {
     let joined = Vault::login(at(), name("ana"), by_passphrase(PASSPHRASE), label("phone")).await.unwrap();
     let mut phone = Device::install(joined);
     assert!(phone.restore().await.is_whole());
+    let joined = Vault::login(at(), name("ana"), by_passphrase(PASSPHRASE), label("tablet")).await.unwrap();
+    let mut tablet = Device::install(joined);
+    tablet.sync().await;
     let (mut kept, mut orders) = (BTreeSet::new(), [0; 2]);
     for seed in seeds.clone() {
         let n = seed * 20 + 10;
@@ -94,6 +106,7 @@ async fn race(seeds: std::ops::Range<u64>) {
         delete(&mut laptop.archive, &format!("message {n} of chat 1"), timed.now());
         laptop.backup().await;
         phone.sync().await;
+        tablet.sync().await;
         timed.wait(25);
         let has_bytes = seed % 2 == 0;
         bring(&mut phone.archive, n, &photo_bytes(1, n, 3_000), has_bytes);
@@ -101,7 +114,7 @@ async fn race(seeds: std::ops::Range<u64>) {
         let (first, second) = (draw.below(100), draw.below(6_000));
         let purge = async {
             tokio::time::sleep(Duration::from_millis(first)).await;
-            laptop.sync().await
+            tablet.sync().await
         };
         let use_again = async {
             tokio::time::sleep(Duration::from_millis(second)).await;
@@ -113,21 +126,23 @@ async fn race(seeds: std::ops::Range<u64>) {
         if has_bytes || first {
             kept.insert(n);
         }
-        laptop.sync().await;
+        tablet.sync().await;
         phone.sync().await;
+        phone.restore().await;
+        if has_bytes || first {
+            holds(&phone, n);
+        }
         assert_eq!(phone.archive.counts().unwrap().waiting, 0, "seed {seed}: the photo waits");
     }
     timed.wait(3);
     timed.sweep().await;
-    let joined = Vault::login(at(), name("ana"), by_passphrase(PASSPHRASE), label("tablet")).await.unwrap();
+    let joined = Vault::login(at(), name("ana"), by_passphrase(PASSPHRASE), label("fresh")).await.unwrap();
     let mut fresh = Device::install(joined);
     fresh.restore().await;
     let lines = listed(&fresh.archive);
     assert_eq!(lines.len() as u64, 1 + 2 * (seeds.end - seeds.start));
     for n in kept {
-        let hash = blake3::hash(&photo_bytes(1, n, 3_000)).to_hex().to_string();
-        let line = lines.iter().find(|line| line.contains(&text(n))).unwrap();
-        assert!(line.ends_with(&hash), "seed {}: {line}", (n - 10) / 20);
+        holds(&fresh, n);
     }
     assert!(orders[0] > 0 && orders[1] > 0, "{orders:?}: both came first");
 }

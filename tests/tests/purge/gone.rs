@@ -189,6 +189,7 @@ async fn a_photo_goes_with_the_last_message_that_can_still_be_shown() {
     laptop.backup().await;
     timed.wait(2);
     timed.sweep().await;
+    assert!(!Everything::of(&timed.world, &laptop.vault).await.holding(&other).is_empty(), "it can still be undone");
     undelete(&mut laptop.archive, 1, &deletion, timed.now());
     laptop.backup().await;
     timed.wait(12);
@@ -197,4 +198,23 @@ async fn a_photo_goes_with_the_last_message_that_can_still_be_shown() {
     timed.sweep().await;
     assert!(photo_lives(&timed, &other).await, "it was undone in time");
     assert!(!photo_lives(&timed, &photo).await, "nothing names it any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_device_alone_purges_bodies_and_front_page_too() {
+    let timed = Timed::new();
+    let mut laptop = timed.first().await;
+    import(&mut laptop.archive, 1, 0, 40, 0);
+    laptop.backup().await;
+    delete(&mut laptop.archive, "message 39 of chat 1", timed.now());
+    laptop.backup().await;
+    timed.wait(25);
+    laptop.sync().await;
+    let text = b"message 39 of chat 1";
+    // The packs are there until the sweep; a body goes with the head that names it.
+    let everything = Everything::of(&timed.world, &laptop.vault).await;
+    assert!(everything.holding(text).iter().all(|name| !name.starts_with("body")), "{:?}", everything.holding(text));
+    timed.wait(2);
+    timed.sweep().await;
+    assert_eq!(Everything::of(&timed.world, &laptop.vault).await.holding(text), Vec::<&str>::new());
 }
