@@ -89,7 +89,7 @@ async fn a_device_backs_up_and_another_gets_everything_back() {
         assert_eq!(by_key.slot, ana.slots[1].2);
         assert_eq!(by_key.rosters, answer.rosters);
 
-        let pull = v1::PullRequest { from: 0, known_size: 0, headers_only: false };
+        let pull = v1::PullRequest { from: 0, known_size: 0, headers_only: false, past_gaps: false };
         let pulled = ana.vault.pull(ana.with(pull)).await.unwrap().into_inner();
         assert_eq!(pulled.entries.len(), 3);
         for (entry, record) in pulled.entries[1..].iter().zip(&records) {
@@ -454,7 +454,7 @@ async fn a_watcher_is_handed_what_comes_next_and_pulls_the_rest() {
                 handed.extend(hint.entries);
             }
         }
-        let pull = v1::PullRequest { from: 2, known_size: 0, headers_only: false };
+        let pull = v1::PullRequest { from: 2, known_size: 0, headers_only: false, past_gaps: false };
         let pulled = ana.vault.pull(ana.with(pull)).await.unwrap().into_inner().entries;
         assert_eq!(pulled.len(), 4);
         let twice = |entry: &v1::Entry| handed.iter().filter(|handed| *handed == entry).count();

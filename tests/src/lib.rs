@@ -3,8 +3,10 @@
 pub mod cli;
 pub mod exports;
 pub mod history;
+pub mod jitter;
 pub mod program;
 pub mod strata;
+pub mod timed;
 pub mod world;
 
 /// How often something is done: a small number, or the project's own figure when `CHATKEEP_LONG` is set.

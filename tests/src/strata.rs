@@ -31,19 +31,21 @@ pub struct Opened {
 }
 
 impl Stored {
-    /// Reads everything the service keeps for the account of `vault`, which must be one of its active devices.
+    /// Reads everything the service keeps, trimmed bodies aside, for the account of `vault`, which must be one of its active devices.
     pub async fn of(world: &World, vault: &Vault) -> Self {
         let account = vault.session.identity.account;
         let caller = caller(world, vault).await;
-        let mut entries = Vec::new();
+        let (mut entries, mut from) = (Vec::new(), 0);
         loop {
-            let query =
-                PullQuery { from: entries.len() as u64, known_size: 0, headers_only: false, bytes_max: 1 << 20 };
-            let page = world.meta.pull(&caller, query, 0).await.unwrap().entries;
-            if page.is_empty() {
-                break;
+            let query = PullQuery { from, known_size: 0, headers_only: false, past_gaps: true, bytes_max: 1 << 20 };
+            let page = world.meta.pull(&caller, query, 0).await.unwrap();
+            if page.trimmed.is_some() {
+                from = page.start.size();
+                continue;
             }
-            entries.extend(page.into_iter().map(|entry| (Leaf::decode(&entry.leaf).unwrap(), entry)));
+            let Some(last) = page.entries.last() else { break };
+            from = last.index + 1;
+            entries.extend(page.entries.into_iter().map(|entry| (Leaf::decode(&entry.leaf).unwrap(), entry)));
         }
         let mut packs = BTreeMap::new();
         for found in world.objects.list(&account.address(), None, usize::MAX).await.unwrap() {

@@ -87,7 +87,7 @@ async fn everything(
     append: v1::AppendRequest,
 ) -> Vec<(&'static str, Reason)> {
     let open = v1::OpenRequest { client_version: "0.1.0".into(), ..Default::default() };
-    let pull = v1::PullRequest { from: 0, known_size: 0, headers_only: false };
+    let pull = v1::PullRequest { from: 0, known_size: 0, headers_only: false, past_gaps: false };
     let change = v1::RegisterStartRequest {
         opaque_request: vec![1; 32].into(),
         token: token.bytes.clone(),

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension as _, params};
 use super::authors::Author;
 use super::chats::{self, Entry};
 use super::error::Result;
-use super::purge::APART_MS;
+use super::graves::APART_MS;
 use super::rows::{self, RowKey, StoredRow, act_at, named, taken_away};
 use super::statements::Statements as _;
 use super::{Archive, mass};
@@ -57,10 +57,24 @@ impl Archive {
     ///
     /// `now` is the server's clock as far as it is known, ms; `me` wrote what waits to be sent.
     pub fn deletions(&self, now: i64, me: &DeviceId) -> Result<Vec<Deletion>> {
+        self.deletions_that(now, me, |chat, row, target| self.has_rows(chat, row, target))
+    }
+
+    /// As [`deletions`](Self::deletions), also of messages whose rows are not here: the vault may have them still.
+    pub fn all_deletions(&self, now: i64, me: &DeviceId) -> Result<Vec<Deletion>> {
+        self.deletions_that(now, me, |_, _, _| Ok(true))
+    }
+
+    fn deletions_that(
+        &self,
+        now: i64,
+        me: &DeviceId,
+        wanted: impl Fn(&Entry, &Row, &EventId) -> Result<bool>,
+    ) -> Result<Vec<Deletion>> {
         let authors = self.authors()?;
         let mut list = Vec::new();
         for chat in self.chats_with_deletions()? {
-            self.deletions_of(&chat, &authors, now, me, &mut list)?;
+            self.deletions_of(&chat, &authors, now, me, &wanted, &mut list)?;
         }
         mass::mark(&mut list, &authors, self.counts_messages()?);
         Ok(list)
@@ -99,13 +113,14 @@ impl Archive {
         authors: &BTreeMap<u64, Author>,
         now: i64,
         me: &DeviceId,
+        wanted: impl Fn(&Entry, &Row, &EventId) -> Result<bool>,
         list: &mut Vec<Deletion>,
     ) -> Result<()> {
         let undone = self.undone(chat)?;
         let shared = Arc::new(chat.chat.clone());
         self.each_act(chat, Kind::OWN_DELETE, |stored| {
             let row = stored.row()?;
-            if is_undone(&stored.key.id, &row, &undone) || !self.has_rows(chat, &row, &stored.key.target)? {
+            if is_undone(&stored.key.id, &row, &undone) || !wanted(chat, &row, &stored.key.target)? {
                 return Ok(());
             }
             let author = stored.arrival.map(|at| authors.get(&at));

@@ -15,8 +15,8 @@ use super::schema::{self, Access};
 use super::statements::Statements as _;
 use super::{Archive, Commit};
 use crate::crypto::Digest;
-use crate::event::Chat;
-use crate::ids::PackId;
+use crate::event::Kind;
+use crate::ids::{EventId, PackId};
 
 /// Single values, written by whoever owns their form. Names are stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -38,6 +38,8 @@ pub enum Note {
     Fork,
     /// Packs that a check found damaged.
     Damage,
+    /// A head has moved chunks: where they lie now is still to be read.
+    Moved,
     LastBackup,
     LastProof,
     /// When the recovery key was last proved from here, ms.
@@ -73,6 +75,7 @@ impl Note {
             Self::Restore => "restore",
             Self::Fork => "fork",
             Self::Damage => "damage",
+            Self::Moved => "moved",
             Self::LastBackup => "last_backup",
             Self::LastProof => "last_proof",
             Self::LastRecoveryCheck => "last_recovery_check",
@@ -240,22 +243,25 @@ impl Commit<'_> {
     /// Takes note that the log has an own record at `index`. Rows changed since it was sealed wait on; what the log has
     /// of them is learnt when the record is applied like any other.
     pub fn accepted(&mut self, counter: u64, index: u64) -> Result<()> {
-        let mut carried =
-            self.db.prepare_cached("SELECT chat, value, logged, arrival FROM rows WHERE state = ?1 AND state <> 0")?;
+        let mut carried = self.db.prepare_cached(
+            "SELECT chat, value, logged, arrival, id, target, kind, time FROM rows WHERE state = ?1 AND state <> 0",
+        )?;
         let mut found = carried.query([counter.cast_signed()])?;
-        let mut chats: HashMap<i64, Chat> = HashMap::new();
+        let mut chats: HashMap<i64, chats::Entry> = HashMap::new();
         while let Some(row) = found.next()? {
             let n: i64 = row.get(0)?;
             let chat = match chats.entry(n) {
                 Occupied(known) => known.into_mut(),
-                Vacant(new) => new.insert(chats::by_number(self.db, n)?.chat),
+                Vacant(new) => new.insert(chats::by_number(self.db, n)?),
             };
             let value = row.get_ref(1)?.as_blob().unwrap_or_default();
             let before = row.get_ref(2)?.as_blob().ok();
             // A row that the log holds already and that was carried again unchanged adds nothing.
             if before.is_some() || row.get_ref(3)? == ValueRef::Null {
-                self.rows.logged(chat, before, value);
+                let names = [EventId(row.get(4)?), EventId(row.get(5)?)];
+                self.rows.logged(&chat.chat, &names, Kind(row.get(6)?), before, value)?;
             }
+            self.rows.acted(chat, Kind(row.get(6)?), row.get(7)?);
         }
         self.db.run(
             "UPDATE rows SET arrival = min(coalesce(arrival, ?2), ?2), logged = NULL, state = ?3 \

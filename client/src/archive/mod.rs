@@ -14,6 +14,7 @@ mod chunks;
 mod commit;
 mod deletions;
 mod error;
+mod graves;
 mod import;
 mod log;
 mod mass;
@@ -37,6 +38,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod unnamed;
 mod words;
 
 pub use acts::{Act, Acting, Matching, Undeleted, Weighed};
@@ -45,6 +47,7 @@ pub use chunks::{Chunk, FileChunks};
 pub use commit::{Commit, Put};
 pub use deletions::{Deletion, HELD_MS, UNDO_MS};
 pub use error::{ArchiveError, Result};
+pub use graves::Grave;
 pub use import::{ChatCount, Import, Imported};
 pub use log::{Note, OwnRecord, PackState, StagedPack, leave_note, peek};
 pub use mass::{MASS_MAX, MASS_MIN, Mass, mass, mass_limit};
@@ -60,6 +63,7 @@ pub use search::{Filters, Has, Hit, Hits};
 pub use storing::{MediaWriter, StoredFile};
 pub use stream::ExportMessages;
 pub use tail::{BulkRun, Unsynced, Waiting};
+pub use unnamed::LongLists;
 
 use std::path::{Path, PathBuf};
 

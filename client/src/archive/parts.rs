@@ -3,6 +3,7 @@
 //! The archive does no cryptography of its own, except that the database file is sealed under the raw key it is opened
 //! with. All three traits must answer the same on every device of the account.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::crypto::Term;
@@ -34,6 +35,10 @@ pub trait Rules: Send + Sync {
     /// What counts of the message that all rows of one target are; none where they are none.
     fn weigh_target(&self, chat: &Chat, rows: Vec<(EventId, Row)>) -> Option<Weight> {
         Some(Weight::of(&self.fold_target(chat, rows)?))
+    }
+    /// Deletions in force among the acts of a chat, and the rows each names.
+    fn graves(&self, acts: &[(EventId, Row)]) -> BTreeMap<EventId, BTreeSet<EventId>> {
+        crate::merge::graves(acts)
     }
     /// Folds a whole chat of a source without ids.
     fn fold_chat(&self, chat: &Chat, rows: Vec<(EventId, Row)>) -> Folded;

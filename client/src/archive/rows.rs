@@ -7,6 +7,7 @@ use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::chats::Entry;
 use super::error::{ArchiveError, Result};
+use super::graves::{self, Acted};
 use super::parts::Parts;
 use super::statements::Statements as _;
 use super::stretch::{self, Opened, Prepared, Spans};
@@ -76,6 +77,8 @@ pub(super) struct Rows<'t> {
     deletions: bool,
     /// What the rows of this transaction change in the digest of what the log holds.
     change: Option<Digest>,
+    /// Deletions and undeletes that the log holds since this transaction began.
+    acted: Acted,
     /// Spans of stretches, and the one that was looked into last.
     spans: Spans,
     opened: Option<Opened>,
@@ -107,9 +110,10 @@ impl<'t> Rows<'t> {
                 "UPDATE rows SET value = ?6, logged = ?7, arrival = ?8, state = ?9 \
                  WHERE chat = ?1 AND time = ?2 AND target = ?3 AND kind = ?4 AND id = ?5",
             )?,
-            tombstone: db.prepare_cached("SELECT purged FROM tombstones WHERE id = ?1")?,
+            tombstone: db.prepare_cached("SELECT here, purged FROM tombstones WHERE id = ?1")?,
             deletions: db.one("SELECT EXISTS (SELECT 1 FROM tombstones)", [], |r| r.get(0))?,
             change: None,
+            acted: Acted::new(),
             spans: Spans::default(),
             opened: None,
             unfolded: Vec::new(),
@@ -136,7 +140,7 @@ impl<'t> Rows<'t> {
         }
         if self.deletions {
             for key in keys {
-                if self.is_refused(&key, Origin::Here)? {
+                if self.is_refused(&key, Origin::Here)? || graves::is_dead(self.db, &[key.id, key.target])? {
                     return Ok(false);
                 }
             }
@@ -231,7 +235,7 @@ impl<'t> Rows<'t> {
         let place = params![chat.n, key.time, key.target.0, kind, key.id.0, value, arrival.map(index), state];
         let stored = if self.insert.execute(place)? == 1 {
             if arrival.is_some() {
-                self.logged(&chat.chat, None, &value);
+                self.logged(&chat.chat, &[key.id, key.target], key.kind, None, &value)?;
             }
             Stored::New
         } else {
@@ -239,6 +243,10 @@ impl<'t> Rows<'t> {
         };
         if stored != Stored::Known {
             self.note(chat, &key, row)?;
+            self.reopen(&key)?;
+        }
+        if arrival.is_some() {
+            self.acted(chat, key.kind, key.time);
         }
         Ok((key, stored))
     }
@@ -249,8 +257,12 @@ impl<'t> Rows<'t> {
             return Ok(false);
         }
         for id in [key.id, key.target] {
-            let purged: Option<bool> = self.tombstone.query_row([id.0], |r| r.get(0)).optional()?;
-            if purged.is_some_and(|purged| purged || origin == Origin::Here) {
+            let found = self.tombstone.query_row([id.0], |r| Ok((r.get::<_, bool>(0)?, r.get::<_, i64>(1)?)));
+            let refused = found.optional()?.is_some_and(|(here, purged)| match origin {
+                Origin::Here => here,
+                Origin::Log(at) => index(at) < purged,
+            });
+            if refused {
                 return Ok(true);
             }
         }
@@ -308,7 +320,7 @@ impl<'t> Rows<'t> {
         let stored = if new == known.value { Stored::Known } else { Stored::Changed };
         if let Some(logged) = logged.as_deref().filter(|logged| in_log != Some(*logged)) {
             let before = in_log.map(<[u8]>::to_vec);
-            self.logged(&chat.chat, before.as_deref(), logged);
+            self.logged(&chat.chat, &[key.id, key.target], key.kind, before.as_deref(), logged)?;
         }
         let logged = logged.filter(|logged| *logged != new);
         if stored == Stored::Changed
@@ -322,17 +334,51 @@ impl<'t> Rows<'t> {
         Ok(stored)
     }
 
-    /// Takes note that the log now holds this value of a row, instead of the one before.
-    pub fn logged(&mut self, chat: &Chat, before: Option<&[u8]>, value: &[u8]) {
+    /// Takes note that the log now holds this value of a row, instead of the one before. `names` are its id and target.
+    pub fn logged(
+        &mut self,
+        chat: &Chat,
+        names: &[EventId],
+        kind: Kind,
+        before: Option<&[u8]>,
+        value: &[u8],
+    ) -> Result<()> {
+        // What a deletion in the log names counts by that deletion alone.
+        let act = matches!(kind, Kind::OWN_DELETE | Kind::UNDELETE);
+        if self.deletions && !act && graves::is_dead(self.db, names)? {
+            return Ok(());
+        }
         let change = self.change.get_or_insert_default();
         if let Some(before) = before {
             change.remove(&self.parts.ids.term(chat, before));
         }
         change.add(&self.parts.ids.term(chat, value));
+        Ok(())
+    }
+
+    /// Takes note of a deletion or undelete that the log holds.
+    pub fn acted(&mut self, chat: &Entry, kind: Kind, time: i64) {
+        if matches!(kind, Kind::OWN_DELETE | Kind::UNDELETE) {
+            graves::note(&mut self.acted, chat, time);
+        }
+    }
+
+    /// A row that came after its message was purged waits for another purge.
+    fn reopen(&mut self, key: &RowKey) -> Result<()> {
+        if !self.deletions || matches!(key.kind, Kind::OWN_DELETE | Kind::UNDELETE) {
+            return Ok(());
+        }
+        let sql = "UPDATE tombstones SET open = 1 WHERE id IN (?1, ?2) AND purged > 0";
+        self.db.prepare_cached(sql)?.execute([key.id.0, key.target.0])?;
+        Ok(())
     }
 
     /// Brings the digest up to date; nothing of this transaction may be lost by leaving it out.
     pub fn finish(&mut self) -> Result<()> {
+        if !self.acted.is_empty() {
+            let turned = graves::settle(self.db, self.parts, std::mem::take(&mut self.acted))?;
+            self.change.get_or_insert_default().combine(&turned);
+        }
         let Some(change) = self.change.take() else { return Ok(()) };
         let mut digest = digest(self.db)?;
         digest.combine(&change);
@@ -375,14 +421,11 @@ impl<'t> Rows<'t> {
                 undeleted = undeleted.max(at);
             }
         }
-        let sql = if deleted > undeleted {
-            "INSERT OR IGNORE INTO tombstones VALUES (?1, 0)"
-        } else {
-            "DELETE FROM tombstones WHERE id = ?1 AND purged = 0"
-        };
-        let mut change = self.db.prepare_cached(sql)?;
+        let mut change = self.db.prepare_cached(
+            "INSERT INTO tombstones VALUES (?1, ?2, ?3, ?4, 0, 0, 0) ON CONFLICT (id) DO UPDATE SET here = ?4",
+        )?;
         for id in ids {
-            change.execute([id.0])?;
+            change.execute(params![id.0, chat.n, key.time, deleted > undeleted])?;
         }
         self.deletions = true;
         Ok(())

@@ -150,8 +150,18 @@ CREATE INDEX stretches_open ON stretches (state, last) WHERE state <> 0;
 CREATE INDEX stretches_waiting ON stretches (chat, first) WHERE waiting > 0;
 CREATE TABLE frames (n INTEGER PRIMARY KEY, frame BLOB NOT NULL);
 CREATE TABLE frame_lanes (n INTEGER PRIMARY KEY, lanes BLOB NOT NULL);
-CREATE TABLE tombstones (id BLOB PRIMARY KEY, purged INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE authors (arrival INTEGER PRIMARY KEY, device BLOB, at INTEGER NOT NULL, permit BLOB);
+CREATE TABLE tombstones (
+    id BLOB PRIMARY KEY,
+    chat INTEGER NOT NULL,
+    time INTEGER NOT NULL,
+    here INTEGER NOT NULL,
+    logged INTEGER NOT NULL,
+    open INTEGER NOT NULL,
+    purged INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX tombstones_open ON tombstones (chat, time) WHERE open = 1;
+CREATE TABLE purged_files (file BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE long_fields (
     file BLOB NOT NULL, chat INTEGER NOT NULL, time INTEGER NOT NULL, target BLOB NOT NULL,
     PRIMARY KEY (file, chat, time, target)

@@ -43,6 +43,8 @@ pub struct HeadContent {
     pub least_format: u32,
     /// Earliest last day among the front page's rows; 0 none.
     pub front_last_day: u32,
+    /// Log entries, as first and how many, whose own deletions this head has purged.
+    pub purged: Vec<(u64, u64)>,
     /// Fields this version does not know.
     pub rest: Fields,
 }
@@ -54,9 +56,12 @@ mod tag {
     pub const COUNTS: u16 = 4;
     pub const LEAST_FORMAT: u16 = 5;
     pub const FRONT_LAST_DAY: u16 = 6;
+    pub const PURGED: u16 = 7;
 }
 
 const AUTHORS_MAX: usize = 4096;
+/// Deletions that one head purges lie in so many stretches of the log at most.
+pub const PURGED_MAX: usize = 512;
 /// Last days are rounded to days and reach a few years ahead.
 const DIGESTS_MAX: usize = 4096;
 
@@ -81,6 +86,14 @@ impl HeadContent {
         if self.front_last_day != 0 {
             f.set_number(tag::FRONT_LAST_DAY, self.front_last_day.into());
         }
+        if !self.purged.is_empty() {
+            f.set(
+                tag::PURGED,
+                list(&self.purged, |w, (first, count)| {
+                    w.u64(*first).u64(*count);
+                }),
+            );
+        }
         let bytes = Zeroizing::new(f.to_bytes());
         drop(f.remove(tag::PAGES).map(Zeroizing::new));
         bytes
@@ -96,6 +109,12 @@ impl HeadContent {
         })?;
         let digests = f.remove(tag::DIGESTS).unwrap_or_else(|| vec![0]);
         let digests = items(&digests, DIGESTS_MAX, |r| Ok((r.u32()?, r.array()?)))?;
+        let purged = f.remove(tag::PURGED).unwrap_or_else(|| vec![0]);
+        let purged = items(&purged, PURGED_MAX, |r| Ok((r.u64()?, r.u64()?)))?;
+        let apart = |a: &(u64, u64), b: &(u64, u64)| a.0.saturating_add(a.1) < b.0;
+        if !purged.is_sorted_by(apart) {
+            return Err(Malformed::NotCanonical);
+        }
         if !authors.is_sorted_by(|a, b| a.device < b.device) || !digests.is_sorted_by(|a, b| a.0 < b.0) {
             return Err(Malformed::NotCanonical);
         }
@@ -110,7 +129,7 @@ impl HeadContent {
             }
         };
         let (least_format, front_last_day) = (number(tag::LEAST_FORMAT)?, number(tag::FRONT_LAST_DAY)?);
-        Ok(Self { pages, authors, digests, counts, least_format, front_last_day, rest: f })
+        Ok(Self { pages, authors, digests, counts, least_format, front_last_day, purged, rest: f })
     }
 }
 
@@ -164,6 +183,7 @@ mod tests {
             counts: Counts { attachments: 3, bytes: 5_000_000_000, chats: 2, messages: 48_210, waiting: 1 },
             least_format: FORMAT,
             front_last_day: 20_001,
+            purged: vec![(5, 2), (90, 1)],
             rest,
         }
     }
@@ -176,6 +196,7 @@ mod tests {
         assert_eq!(read.counts, content().counts);
         assert_eq!((read.authors, read.digests), (content().authors, content().digests));
         assert_eq!((read.front_last_day, read.pages.len()), (20_001, 2));
+        assert_eq!(read.purged, content().purged);
         assert_eq!(read.rest.get(900), Some(&b"from a newer client"[..]));
     }
 

@@ -8,7 +8,7 @@ mod merge;
 mod rows;
 
 pub use catalogue::{Catalogue, PAGE_CONTENT_BYTES_MAX, Page, page_layout};
-pub use head::{Author, Counts, FORMAT, HeadContent};
+pub use head::{Author, Counts, FORMAT, HeadContent, PURGED_MAX};
 pub use levels::{FAN, next_merge};
 pub use merge::{MergeError, MergeKeys, merge_chunk_runs, merge_rows};
 pub use rows::{RunRows, Sorted, run_frames};

@@ -8,9 +8,9 @@ use proto::wire::header::{Record, RecordKind};
 use zeroize::Zeroizing;
 
 use super::flow::Flow;
-use super::head::HeadNote;
+use super::head::{HeadNote, OpenHead};
 use super::permit::permit_holds;
-use crate::archive::{Chunk, Commit, FileChunks, Note};
+use crate::archive::{Chunk, Commit, FileChunks, Grave, Note};
 use crate::chunk::ChunkList;
 use crate::crypto::ChunkKey;
 use crate::error::{Error, Result};
@@ -36,6 +36,9 @@ pub(super) enum Prepared {
         note: Vec<u8>,
         covered: u64,
         own: Option<u64>,
+        /// Deletions it has purged.
+        purged: Vec<Grave>,
+        dropped: Vec<PackId>,
     },
 }
 
@@ -79,7 +82,9 @@ impl Flow<'_> {
             RecordKind::Head => {
                 let Some(clear) = &accepted.head else { return Ok(Prepared::Nothing) };
                 let note = HeadNote { index: accepted.index, record: record.clone(), body: body.to_vec() };
-                Ok(Prepared::Head { note: note.encode(), covered: clear.covered_size, own })
+                let (covered, purged) = (clear.covered_size, self.purged_by(record, body, clear.covered_size)?);
+                let dropped = clear.drops.iter().map(|drop| drop.pack).collect();
+                Ok(Prepared::Head { note: note.encode(), covered, own, purged, dropped })
             }
             RecordKind::Events if record.header.is_last() => {
                 let mut left = left(self.archive)?;
@@ -103,6 +108,18 @@ impl Flow<'_> {
                 Ok(Prepared::Events(Box::new(events)))
             }
         }
+    }
+
+    /// Deletions that a head says it has purged, as the log below its covered size has them.
+    fn purged_by(&self, record: &Record, body: &[u8], covered: u64) -> Result<Vec<Grave>> {
+        let purged =
+            OpenHead::open(self.keyring(), record, body).map_or_else(|_| Vec::new(), |open| open.content.purged);
+        if purged.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut open = self.archive.deletions_open(covered)?;
+        open.retain(|d| purged.iter().any(|(first, count)| d.arrival >= *first && d.arrival - first < *count));
+        Ok(open)
     }
 
     fn read(&self, content: &[u8]) -> Option<Events> {
@@ -210,12 +227,18 @@ impl Prepared {
                 set_left(c, left).map(|()| 0)
             }
             Self::Left(left) => set_left(c, left).map(|()| 0),
-            Self::Head { note, covered, own } => {
+            Self::Head { note, covered, own, purged, dropped } => {
                 if let Some(counter) = own {
                     c.accepted(*counter, 0)?;
                 }
                 c.set_note(Note::Head, Some(note))?;
                 c.drop_tail(*covered)?;
+                for deletion in purged {
+                    c.purge(&deletion.chat, &deletion.row, *covered)?;
+                }
+                if c.drop_chunks_of(dropped)? {
+                    c.set_note(Note::Moved, Some(&[]))?;
+                }
                 Ok(0)
             }
         }

@@ -58,6 +58,7 @@ impl Vault {
         let mut flow = Flow::begin(self, archive, work)?;
         flow.exchange().await?;
         flow.hide_by_rule().await?;
+        flow.purge().await?;
         flow.fold(false).await?;
         let (pulled_events, pushed_events) = (flow.pulled_events, flow.pushed_events);
         let disagreed = !flow.disagreed.is_empty();
@@ -80,6 +81,7 @@ impl Vault {
         let mut flow = Flow::begin(self, archive, work)?;
         let (attachments_new, deduplicated_bytes) = flow.exchange().await?;
         flow.repair().await?;
+        flow.purge().await?;
         let state = flow.state_mark()?;
         let newest = snapshots(flow.archive)?.into_iter().next();
         let (snapshot, created) = match newest {

@@ -4,7 +4,7 @@
 //! sealed by itself. A run is noted with a hash of its rows before it is sent; after a kill the same rows are found again
 //! and what the service has whole is not sent again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use proto::wire::events::EventsClear;
@@ -181,9 +181,20 @@ impl Flow<'_> {
 
     /// Signs the record that pins the slices' runs, and sends it.
     async fn pin_slices(&mut self, entries: &[RunEntry], slices: &[Slice]) -> Result<Sent> {
-        let mut packs: Vec<PackId> = entries.iter().map(|run| run.pack.id).collect();
-        packs.sort_unstable();
-        let clear = EventsClear { packs, permit: None }.encode();
+        let mut packs: BTreeSet<PackId> = entries.iter().map(|run| run.pack.id).collect();
+        let mut relied = BTreeSet::new();
+        for slice in slices {
+            for file in self.archive.files_of_unsynced(*slice)? {
+                relied.extend(self.archive.packs_of_file(&file)?);
+            }
+        }
+        // What does not fit is named by records right behind: a head that drops some of it before they come makes them
+        // be refused, and what it held is sent again.
+        let room = RECORD_PACKS_MAX.saturating_sub(packs.len());
+        let relied: Vec<PackId> = relied.difference(&packs).copied().collect();
+        let (here, behind) = relied.split_at(room.min(relied.len()));
+        packs.extend(here);
+        let clear = EventsClear { packs: packs.into_iter().collect(), permit: None }.encode();
         let mut content = EventsContent::default();
         for entry in entries {
             let copy = Zeroizing::new(entry.encode());
@@ -195,9 +206,20 @@ impl Flow<'_> {
         }
         let sealed = self.seal(RecordKind::Events, self.last_own(), &clear, &content);
         let sealed = sealed.map_err(|e| Error::Internal(e.to_string()))?;
-        let counter = sealed.record.header.counter;
-        let own = OwnRecord { counter, record: sealed.record.encode().to_vec(), body: sealed.body };
-        self.archive.commit(|c| c.send_slices(&own, slices))?;
+        let mut last = (sealed.record.header.counter, sealed.record.digest());
+        let own = OwnRecord { counter: last.0, record: sealed.record.encode().to_vec(), body: sealed.body };
+        let mut more = Vec::new();
+        for packs in behind.chunks(RECORD_PACKS_MAX) {
+            let clear = EventsClear { packs: packs.to_vec(), permit: None }.encode();
+            let sealed = self.seal(RecordKind::Events, last, &clear, &EventsContent::default().encode());
+            let sealed = sealed.map_err(|e| Error::Internal(e.to_string()))?;
+            last = (sealed.record.header.counter, sealed.record.digest());
+            more.push(OwnRecord { counter: last.0, record: sealed.record.encode().to_vec(), body: sealed.body });
+        }
+        self.archive.commit(|c| {
+            c.send_slices(&own, slices)?;
+            more.iter().try_for_each(|own| c.send(own, []))
+        })?;
         let sent = self.send_outbox().await?;
         if sent == Sent::Taken {
             self.pushed_events += entries.iter().map(|run| run.rows).sum::<u64>();

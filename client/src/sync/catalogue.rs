@@ -204,6 +204,7 @@ mod tests {
             counts: Counts::default(),
             least_format: FORMAT,
             front_last_day: 0,
+            purged: Vec::new(),
             rest: Fields::default(),
         };
         let read = read_catalogue_left(&shelf, &ACCOUNT, OpenHead { clear, content });

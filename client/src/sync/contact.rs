@@ -53,12 +53,19 @@ impl Flow<'_> {
     pub async fn open(&mut self, with_front_page: bool) -> Result<Opened> {
         let state = self.follower.state();
         let known_head = state.head.as_ref().map_or(0, |h| h.generation);
-        let fresh = self.is_new()?;
+        let known_head = if self.is_new()? { 0 } else { known_head };
+        self.open_knowing(known_head, state.roster.version, with_front_page).await
+    }
+
+    /// As [`open`](Self::open), and has the newest head and every roster that leads to the newest told again where they
+    /// are above what is known.
+    pub async fn open_knowing(&mut self, known_head: u64, known_roster: u64, with_front_page: bool) -> Result<Opened> {
+        let state = self.follower.state();
         let request = v1::OpenRequest {
             known_size: state.frontier.size(),
             known_incarnation: state.incarnation,
-            known_head: if fresh { 0 } else { known_head },
-            known_roster: state.roster.version,
+            known_head,
+            known_roster,
             no_front_page: !with_front_page,
             ..request()
         };

@@ -2,13 +2,16 @@
 
 use proto::wire::events::EventsClear;
 use proto::wire::header::RecordKind;
+use proto::wire::limits::RECORD_PACKS_MAX;
 
 use super::flow::{Flow, broken};
 use super::send::Sent;
 use crate::archive::{OwnRecord, StoredRow};
 use crate::error::Result;
+use crate::ids::PackId;
 use crate::log::EventsContent;
 use crate::pack::{BlockBuilder, BlockRow};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Above so many bytes of rows an import travels as runs.
@@ -64,18 +67,24 @@ impl Flow<'_> {
 
     /// Fills one record from the beginning of the rows; answers how many it took.
     pub fn seal_some(&self, last: (u64, [u8; 32]), rows: &[BlockRow]) -> Result<(crate::crypto::SealedRecord, usize)> {
-        let clear = EventsClear::default().encode();
         let mut most = rows.len();
         loop {
             let mut block = BlockBuilder::default();
             let mut taken = 0;
+            let mut packs = BTreeSet::new();
             for row in rows.iter().take(most) {
-                if block.is_full() {
+                // What the vault has of their files is relied on: a head that drops it is then too late.
+                let more = self.relied_on(row)?;
+                let too_many = taken > 0 && packs.union(&more).count() > RECORD_PACKS_MAX;
+                if block.is_full() || too_many {
                     break;
                 }
+                packs.extend(more);
                 block.push(row).map_err(|e| crate::error::Error::Internal(e.to_string()))?;
                 taken += 1;
             }
+            let packs = packs.into_iter().take(RECORD_PACKS_MAX).collect();
+            let clear = EventsClear { packs, permit: None }.encode();
             let closed = block.close().ok_or_else(|| broken("a record of no rows"))?;
             let content = EventsContent { block: Some(closed.plaintext), ..EventsContent::default() };
             match self.seal(RecordKind::Events, last, &clear, &content.encode()) {
@@ -85,6 +94,14 @@ impl Flow<'_> {
                 Err(e) => return Err(crate::error::Error::Internal(e.to_string())),
             }
         }
+    }
+
+    fn relied_on(&self, row: &BlockRow) -> Result<BTreeSet<PackId>> {
+        let mut packs = BTreeSet::new();
+        for file in self.archive.files_of(&row.row) {
+            packs.extend(self.archive.packs_of_file(&file)?);
+        }
+        Ok(packs)
     }
 
     /// A stored row as it stands in blocks that are sent: its arrival is not known yet.

@@ -1,6 +1,6 @@
 //! Folding: the log's tail becomes runs, small runs merge, and a head names the new catalogue.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use proto::wire::head::{Add, Drop, DropReason, HeadClear, NO_PACK};
 use proto::wire::header::RecordKind;
@@ -12,6 +12,7 @@ use super::apply::{UNREADABLE, adopted};
 use super::catalogue::{Front, Known};
 use super::flow::{Flow, broken};
 use super::packs::{Packs as _, ServicePacks};
+use super::purge::Dead;
 use super::send::Sent;
 use super::upload::{Uploader, reserved};
 use crate::archive::{Note, OwnRecord};
@@ -33,16 +34,20 @@ pub(super) const TAIL_BYTES: u64 = 256 << 10;
 /// A front page is written again when so much has been folded since.
 const FRONT_BEHIND_BYTES: u64 = 256 << 10;
 /// Heads lost to other devices before giving way.
-const RACES_MAX: usize = 3;
+pub(super) const RACES_MAX: usize = 3;
 
 /// Packs made by a fold, not yet sent.
-type Made = BTreeMap<PackId, (Class, Vec<u8>)>;
+pub(super) type Made = BTreeMap<PackId, (Class, Vec<u8>)>;
 
 /// What a fold is about to name.
-struct Plan {
-    known: Known,
-    made: Made,
-    drops: BTreeMap<PackId, DropReason>,
+pub(super) struct Plan {
+    pub known: Known,
+    pub made: Made,
+    pub drops: BTreeMap<PackId, DropReason>,
+    /// Bodies to erase, at most 64.
+    pub erase: BTreeSet<u64>,
+    /// Entries whose deletions this head purges.
+    pub purged: Vec<(u64, u64)>,
 }
 
 impl Flow<'_> {
@@ -56,10 +61,13 @@ impl Flow<'_> {
                 return Ok(false);
             }
             let known = self.catalogue().await?;
-            match self.fold_once(tail, known, Replaced::default()).await? {
-                Sent::Taken => return Ok(true),
-                Sent::Moved => {}
-                Sent::Gone(packs) => self.forget_packs(&packs)?,
+            let generation = known.generation;
+            match self.fold_once(tail, known, Replaced::default()).await {
+                Ok(Sent::Taken) => return Ok(true),
+                Ok(Sent::Moved) => {}
+                Ok(Sent::Gone(packs)) => self.forget_packs(&packs)?,
+                Err(Error::Damaged { .. }) if self.head_has_moved(generation).await? => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(false)
@@ -76,7 +84,7 @@ impl Flow<'_> {
     }
 
     /// A device folds only what it has read whole.
-    fn can_fold(&self) -> Result<bool> {
+    pub fn can_fold(&self) -> Result<bool> {
         let mut whole = self.archive.runs()?.is_empty() && !self.is_new()?;
         self.archive.each_tail(|_, content| {
             whole &= content != UNREADABLE;
@@ -89,8 +97,8 @@ impl Flow<'_> {
     async fn fold_once(&mut self, tail_bytes: u64, known: Known, replaced: Replaced) -> Result<Sent> {
         let old_pages: Vec<PackId> = known.catalogue.pages.iter().map(|page| page.pack.id).collect();
         let old_front = known.front.as_ref().map(|front| front.pack.id);
-        let mut plan = Plan { known, made: Made::new(), drops: replaced.drops };
-        self.add_tail(&mut plan)?;
+        let mut plan = Plan { drops: replaced.drops, ..Plan::on(known) };
+        self.add_tail(&mut plan, &Dead::default())?;
         plan.known.catalogue.runs.retain(|id, _| !plan.drops.contains_key(id));
         plan.take(replaced.runs);
         if replaced.pages {
@@ -113,7 +121,7 @@ impl Flow<'_> {
     }
 
     /// Sorts the tail into level-0 runs and adopts the runs that its records pin.
-    fn add_tail(&mut self, plan: &mut Plan) -> Result<()> {
+    pub fn add_tail(&mut self, plan: &mut Plan, dead: &Dead) -> Result<()> {
         let mut rows: Vec<(u64, Vec<u8>)> = Vec::new();
         let mut entries: BTreeMap<([u8; 32], u8), ChunkRunEntry> = BTreeMap::new();
         let mut runs = Vec::new();
@@ -127,7 +135,8 @@ impl Flow<'_> {
         for (index, content) in contents {
             let content = EventsContent::decode(&content).map_err(|_| unread())?;
             rows.extend(content.block.map(|block| (index, block)));
-            entries.extend(content.chunks.into_iter().map(|e| (e.order(), e)));
+            let living = content.chunks.into_iter().filter(|e| !dead.has_entry(e));
+            entries.extend(living.map(|e| (e.order(), e)));
             for run in &content.runs {
                 runs.push(RunEntry::decode(&adopted(run, index)).map_err(|_| unread())?);
             }
@@ -136,6 +145,7 @@ impl Flow<'_> {
         let mut sources: Vec<Box<dyn Sorted + '_>> = Vec::with_capacity(rows.len());
         for (index, block) in rows {
             let mut list: VecDeque<BlockRow> = read_block(&block, &self.keys.event).map_err(|_| unread())?.into();
+            list.retain(|row| !dead.has_row(row));
             list.iter_mut().for_each(|row| row.arrival = index + 1);
             sources.push(Box::new(list));
         }
@@ -192,16 +202,17 @@ impl Flow<'_> {
                     merge_chunk_runs(&self.account(), label, &runs, &mut self.entropy(), put).map_err(merge_failed)?;
                 }
             }
-            set_span(
-                &mut made,
-                old.iter().fold((u64::MAX, 0), |s, (e, _)| (s.0.min(e.arrival.0), s.1.max(e.arrival.1))),
-            );
+            let span = old.iter().fold((u64::MAX, 0), |s, (e, _)| (s.0.min(e.arrival.0), s.1.max(e.arrival.1)));
+            match family {
+                Family::Messages => reach_to(&mut made, span.1),
+                Family::Chunks => set_span(&mut made, span),
+            }
             plan.take(made);
         }
         Ok(())
     }
 
-    async fn fetch(&mut self, entry: &RunEntry) -> Result<Vec<u8>> {
+    pub async fn fetch(&mut self, entry: &RunEntry) -> Result<Vec<u8>> {
         let source = ServicePacks { session: &self.vault.session, work: &self.work };
         source.get(entry.pack.id, entry.pack.class).await.map_err(|no| match no.reason() {
             Err(error) => error,
@@ -213,7 +224,7 @@ impl Flow<'_> {
     }
 
     /// Writes the catalogue's pages that change.
-    fn seal_pages(&self, plan: &mut Plan) -> Result<()> {
+    pub fn seal_pages(&self, plan: &mut Plan) -> Result<()> {
         let catalogue = std::mem::take(&mut plan.known.catalogue);
         let (kept, new) = page_layout(&catalogue, &catalogue.runs);
         let Catalogue { runs, pages } = catalogue;
@@ -235,7 +246,7 @@ impl Flow<'_> {
     }
 
     /// Writes a new front page if the old one has fallen behind.
-    fn replace_front(&mut self, plan: &mut Plan, tail_bytes: u64) -> Result<()> {
+    pub fn replace_front(&mut self, plan: &mut Plan, tail_bytes: u64) -> Result<()> {
         let chats = self.front_chats()?;
         if let Some(front) = &mut plan.known.front {
             front.behind_bytes += tail_bytes;
@@ -253,7 +264,7 @@ impl Flow<'_> {
     }
 
     /// Sends the packs, then the head that names them.
-    async fn send_head(&mut self, mut plan: Plan) -> Result<Sent> {
+    pub async fn send_head(&mut self, mut plan: Plan) -> Result<Sent> {
         let mut adds: Vec<Add> = Vec::new();
         let named: Vec<PackId> = plan.pages().map(|page| page.id).collect();
         let mut uploader = Uploader::new(&self.work);
@@ -281,7 +292,7 @@ impl Flow<'_> {
             covered_size: state.frontier.size(),
             covered_root: state.frontier.root(),
             front_size,
-            erase: Vec::new(),
+            erase: plan.erase.iter().copied().collect(),
             adds,
             drops: plan.drops.iter().map(|(pack, reason)| Drop { pack: *pack, reason: *reason }).collect(),
             pages,
@@ -298,6 +309,7 @@ impl Flow<'_> {
             counts: self.counts()?,
             least_format: FORMAT,
             front_last_day: 0,
+            purged: std::mem::take(&mut plan.purged),
             rest: Fields::default(),
         };
         self.digests.insert(clear.covered_size, digest);
@@ -356,7 +368,11 @@ pub(super) struct Replaced {
 }
 
 impl Plan {
-    fn take(&mut self, runs: Vec<SealedRun>) {
+    pub fn on(known: Known) -> Self {
+        Self { known, made: Made::new(), drops: BTreeMap::new(), erase: BTreeSet::new(), purged: Vec::new() }
+    }
+
+    pub fn take(&mut self, runs: Vec<SealedRun>) {
         for SealedRun { entry, bytes } in runs {
             self.made.insert(entry.pack.id, (entry.pack.class, bytes));
             self.known.catalogue.runs.insert(entry.pack.id, entry);
@@ -370,9 +386,17 @@ impl Plan {
 }
 
 /// Chunk entries state no arrival of their own: their runs span that of what went in.
-fn set_span(runs: &mut [SealedRun], span: (u64, u64)) {
+pub(super) fn set_span(runs: &mut [SealedRun], span: (u64, u64)) {
     for run in runs.iter_mut().filter(|run| run.entry.family == Family::Chunks) {
         run.entry.arrival = span;
+    }
+}
+
+/// A row that was joined with a later value of it keeps its first arrival: that there is something newer in a run only
+/// its entry can say, and a device that was away reads by it.
+pub(super) fn reach_to(runs: &mut [SealedRun], last: u64) {
+    for run in runs {
+        run.entry.arrival.1 = run.entry.arrival.1.max(last);
     }
 }
 
@@ -385,7 +409,7 @@ fn copy(pack: &PackRef) -> Result<PackRef> {
         .map_err(|_| broken("a page's reference cannot be read"))
 }
 
-fn merge_failed(error: MergeError) -> Error {
+pub(super) fn merge_failed(error: MergeError) -> Error {
     match error {
         MergeError::Damaged(_) => {
             Error::Damaged { objects: 1, details: vec!["a run to merge does not verify".to_owned()] }

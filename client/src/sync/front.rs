@@ -49,7 +49,9 @@ impl Flow<'_> {
             self.archive.rows_since(chat, first, |stored| {
                 // Import rows state a chat's title; the views of exports without ids are left to the runs.
                 let small = stored.value.len() <= ROW_BYTES_MAX && stored.key.kind != Kind::VIEW;
-                if let Some(arrival) = stored.arrival.filter(|_| small) {
+                // What its owner deleted is not shown, and not written where the purge would have to come for it.
+                let deleted = self.archive.is_deleted(&stored.key)?;
+                if let Some(arrival) = stored.arrival.filter(|_| small && !deleted) {
                     let chat = Arc::new(stored.chat.clone());
                     let row = BlockRow::new(&self.keys.event, chat, arrival + 1, stored.row()?);
                     rows.insert(row.key, row);

@@ -33,13 +33,17 @@ impl Flow<'_> {
             let (from, before) = (self.follower.size(), self.follower.size());
             let session = &self.vault.session;
             let answer = with_retry(&session.env, &self.work, || async {
-                let request = v1::PullRequest { from, known_size: from, headers_only: false };
+                let request = v1::PullRequest { from, known_size: from, headers_only: false, past_gaps: false };
                 let call = session.call(|remote, token| async move { remote.pull(&token, request).await });
                 call.await.map_err(|e| e.into_error(&session.identity))
             });
             let answer = answer.await?;
             self.work.received(answer.entries.iter().map(|e| (e.leaf.len() + e.body.len()) as u64).sum());
             served = self.served(answer.log.as_ref(), &answer.consistency)?;
+            if answer.trimmed.is_some() {
+                served = self.skip_to_head().await?;
+                continue;
+            }
             self.take_page(&answer.entries).await?;
             if self.follower.size() == before {
                 return Err(Error::Fork);
@@ -49,7 +53,8 @@ impl Flow<'_> {
         if ours.size() == served.size() && ours.root() != served.root() {
             return Err(Error::Fork);
         }
-        self.take_in_runs(false).await?;
+        self.take_in_named().await?;
+        self.learn_moved().await?;
         self.compare_head()
     }
 

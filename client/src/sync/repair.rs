@@ -99,6 +99,7 @@ impl Flow<'_> {
             Ok(true)
         })?;
         made.extend(writer.finish(&mut entropy).map_err(|e| Error::Internal(e.to_string()))?);
+        super::fold::reach_to(&mut made, run.arrival.1);
         replaced.runs.extend(made);
         Ok(())
     }

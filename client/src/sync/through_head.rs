@@ -65,7 +65,7 @@ impl Flow<'_> {
     }
 
     /// Holds the served head to the log it is said to stand in, to its author's signature, and to the roster.
-    fn proven_head(&self, entry: &v1::Entry, opened: &Opened) -> Result<(HeadNote, HeadSeen)> {
+    pub fn proven_head(&self, entry: &v1::Entry, opened: &Opened) -> Result<(HeadNote, HeadSeen)> {
         let leaf = Leaf::decode(&entry.leaf).map_err(|_| odd("a head that cannot be read"))?;
         let record = leaf.record.clone();
         let proof = hashes(&opened.answer.head_proof)?;
@@ -99,16 +99,24 @@ impl Flow<'_> {
     }
 
     /// The log's frontier at a size whose root a head states.
-    async fn frontier_at(&mut self, size: u64, root: [u8; 32]) -> Result<Frontier> {
+    pub async fn frontier_at(&mut self, size: u64, root: [u8; 32]) -> Result<Frontier> {
         let answer = self.ask(size, size).await?;
         let start = frontier(answer.start.as_ref())?;
         if start.size() == size && start.root() == root { Ok(start) } else { Err(Error::Fork) }
     }
 
     async fn ask(&mut self, from: u64, known_size: u64) -> Result<v1::PullResponse> {
+        self.ask_for(v1::PullRequest { from, known_size, headers_only: false, past_gaps: false }).await
+    }
+
+    /// Entries from an index on, also those whose bodies have gone.
+    pub async fn ask_past_gaps(&mut self, from: u64) -> Result<v1::PullResponse> {
+        self.ask_for(v1::PullRequest { from, known_size: from, headers_only: false, past_gaps: true }).await
+    }
+
+    async fn ask_for(&mut self, request: v1::PullRequest) -> Result<v1::PullResponse> {
         let session = &self.vault.session;
         with_retry(&session.env, &self.work, || async {
-            let request = v1::PullRequest { from, known_size, headers_only: false };
             let call = session.call(|remote, token| async move { remote.pull(&token, request).await });
             call.await.map_err(|e| e.into_error(&session.identity))
         })
@@ -116,7 +124,7 @@ impl Flow<'_> {
     }
 
     /// Follows the tail to the end of the served log, which must be the log this device was shown at sign-in.
-    async fn read_tail(
+    pub async fn read_tail(
         &mut self,
         opened: &Opened,
         witnessed: &Frontier,
@@ -198,7 +206,7 @@ pub(super) fn list_runs(archive: &mut Archive, catalogue: &Catalogue, kept: Opti
     Ok(())
 }
 
-fn authors(head: &OpenHead) -> BTreeMap<crate::ids::DeviceId, LastRecord> {
+pub(super) fn authors(head: &OpenHead) -> BTreeMap<crate::ids::DeviceId, LastRecord> {
     let last = |a: &crate::strata::Author| (a.device, LastRecord { counter: a.counter, digest: a.digest });
     head.content.authors.iter().map(last).collect()
 }

@@ -87,7 +87,7 @@ impl Vault {
         let mut end = size;
         while counter > 0 && end > 0 {
             let from = end.saturating_sub(PAGE_HEADERS);
-            let request = v1::PullRequest { from, known_size: 0, headers_only: true };
+            let request = v1::PullRequest { from, known_size: 0, headers_only: true, past_gaps: false };
             let pulled = self.session.call(|remote, token| async move { remote.pull(&token, request).await }).await?;
             let own = pulled.entries.iter().rev().filter_map(|e| Leaf::decode(&e.leaf).ok()).find(|leaf| {
                 let key = &self.session.device.public().verifying_key;

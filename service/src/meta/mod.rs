@@ -25,6 +25,7 @@ pub use crate::auth::token::Caller;
 pub use error::{MetaError, Refused, Result};
 pub use model::Model;
 pub use ops::admin::usable;
+pub use ops::brake::{BRAKE_LEAST_BYTES, BRAKED_MS};
 pub use ops::gate::{GUESS_REFILL_MS, GUESSES_MAX};
 pub use ops::head::DROPPED_MS;
 pub use ops::pack::STAGED_MS;
@@ -88,6 +89,10 @@ pub trait Meta: Send + Sync + 'static {
     async fn pack_swept(&self, pack: DuePack, now_ms: u64) -> Result<()>;
     /// Drops single-use values and guess budgets that say nothing any more.
     async fn drop_expired(&self, now_ms: u64) -> Result<()>;
+    /// Accounts with bodies that a confirmed head covers.
+    async fn trimming(&self, limit: usize) -> Result<Vec<AccountId>>;
+    /// Erases an account's next bodies that may go; true when none are left.
+    async fn trim_step(&self, account: &AccountId) -> Result<bool>;
     /// Accounts whose deletion has begun.
     async fn deleting(&self, limit: usize) -> Result<Vec<AccountId>>;
     /// A deleting account's recovery slots that may be in the bucket.

@@ -32,11 +32,37 @@ pub struct AccountRow {
     pub quota_bytes: u64,
     pub used_bytes: u64,
     pub devices_max: u32,
+    /// Bytes of packs that a record or head pins.
+    pub live_bytes: u64,
+    pub brake: BrakeRow,
+    /// Bodies below it may go, except those of rosters.
+    pub trim_to: u64,
+    /// How far bodies have gone.
+    pub trimmed: u64,
+    /// Below it some body has gone that is not a roster's: who reads from there reads the head instead.
+    pub gone_below: u64,
+}
+
+/// What heads have dropped in the day that began when they first did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct BrakeRow {
+    pub since_ms: u64,
+    pub bytes: u64,
+}
+
+/// A permit the log holds. It stays until its last day, used up or not: so it counts once however often it is sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PermitRow {
+    pub signature: [u8; 64],
+    pub roster_version: u64,
+    pub bytes_left: u64,
+    pub last_day: u32,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HeadRow {
     pub generation: u64,
+    pub author: DeviceId,
     pub index: u64,
     pub digest: [u8; 32],
     pub covered_size: u64,
@@ -94,6 +120,8 @@ pub struct PackRow {
     /// The newest record that relies on it.
     pub pin: Option<u64>,
     pub in_head: bool,
+    /// A head has named it as a page of its catalogue.
+    pub page: bool,
     pub dropped: Option<DroppedBy>,
 }
 
@@ -101,12 +129,21 @@ pub struct PackRow {
 pub struct DroppedBy {
     pub generation: u64,
     pub author: DeviceId,
+    /// Too much went at once: it waits longer, and no purge ends that.
+    pub braked: bool,
+    /// A purge or a last day: nobody has to agree first.
+    pub purged: bool,
 }
 
 impl PackRow {
     /// Not past its due time: there for every check.
     pub fn live(&self, now_ms: u64) -> bool {
         self.due_ms.is_none_or(|due| now_ms < due)
+    }
+
+    /// A record or head pins it.
+    pub fn is_pinned(&self) -> bool {
+        self.due_ms.is_none()
     }
 
     /// Reserved and pinned by nothing so far.
@@ -178,7 +215,15 @@ pub trait Tables {
     fn staged(&mut self, account: &AccountId, device: &DeviceId, limit: usize) -> Result<Vec<PackRow>>;
     /// Packs due at or before a time, longest due first, beginning after a place.
     fn due(&mut self, until_ms: u64, after: Option<DuePlace>, limit: usize) -> Result<Vec<(AccountId, PackRow)>>;
+    /// Packs dropped that still wait and that a purge lets go: not yet due, not braked, no page of a catalogue. By id.
+    fn waiting(&mut self, account: &AccountId, now_ms: u64, limit: usize) -> Result<Vec<PackRow>>;
     fn packs_after(&mut self, after: Option<(AccountId, PackId)>, limit: usize) -> Result<Vec<(AccountId, PackRow)>>;
+
+    fn permits(&mut self, account: &AccountId) -> Result<Vec<PermitRow>>;
+    fn put_permit(&mut self, account: &AccountId, row: &PermitRow) -> Result<()>;
+    fn remove_permit(&mut self, account: &AccountId, signature: &[u8; 64]) -> Result<()>;
+    /// Accounts with bodies that may go.
+    fn trimming(&mut self, limit: usize) -> Result<Vec<AccountId>>;
 
     fn guess(&mut self, key: &[u8; 32]) -> Result<Option<GuessRow>>;
     fn put_guess(&mut self, key: &[u8; 32], row: GuessRow) -> Result<()>;

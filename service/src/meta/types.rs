@@ -101,6 +101,13 @@ pub struct DeviceAccess {
     pub suspended: bool,
 }
 
+/// The head that covers what was asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Trimmed {
+    pub generation: u64,
+    pub index: u64,
+}
+
 /// What `Open` asks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct OpenQuery {
@@ -137,6 +144,8 @@ pub struct PullQuery {
     pub from: u64,
     pub known_size: u64,
     pub headers_only: bool,
+    /// Entries also where bodies have gone.
+    pub past_gaps: bool,
     /// Leaves and bodies together; one entry is given even if it is larger.
     pub bytes_max: usize,
 }
@@ -146,6 +155,8 @@ pub struct Pulled {
     pub entries: Vec<Entry>,
     pub log: Frontier,
     pub start: Frontier,
+    /// Set where a body at or above `from` has gone: what follows is read through this head.
+    pub trimmed: Option<Trimmed>,
     pub consistency: Vec<Hash>,
     pub continuity: bool,
     pub server_time_ms: u64,

@@ -89,14 +89,14 @@ pub fn opened(answer: Opened, front_page_bytes: Bytes) -> v1::OpenResponse {
 }
 
 pub fn pulled(answer: Pulled) -> v1::PullResponse {
-    let Pulled { entries: list, log: size, start, consistency, continuity, server_time_ms } = answer;
+    let Pulled { entries: list, log: size, start, trimmed, consistency, continuity, server_time_ms } = answer;
     v1::PullResponse {
         entries: entries(list),
         log: Some(log(&size)),
         start: Some(log(&start)),
         consistency: hashes(&consistency),
         continuity,
-        trimmed: None,
+        trimmed: trimmed.map(|head| v1::Trimmed { head_generation: head.generation, head_index: head.index }),
         server_time_ms,
     }
 }

@@ -209,8 +209,8 @@ pub fn exchange(sent: v1::ExchangeRequest) -> Checked<Exchange> {
 }
 
 pub fn pull(sent: v1::PullRequest) -> PullQuery {
-    let v1::PullRequest { from, known_size, headers_only } = sent;
-    PullQuery { from, known_size, headers_only, bytes_max: PULL_BYTES_MAX }
+    let v1::PullRequest { from, known_size, headers_only, past_gaps } = sent;
+    PullQuery { from, known_size, headers_only, past_gaps, bytes_max: PULL_BYTES_MAX }
 }
 
 /// The size a stream of hints begins after.

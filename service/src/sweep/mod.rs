@@ -26,6 +26,8 @@ const ACCOUNTS: usize = 16;
 pub struct Swept {
     pub packs: u64,
     pub accounts: u64,
+    /// Accounts whose logs lost bodies that heads cover.
+    pub trimmed: u64,
     /// Steps that failed and will be tried again.
     pub failed: u64,
 }
@@ -69,6 +71,8 @@ impl Sweep {
         swept.note(outcome);
         let outcome = self.accounts(&mut swept).await;
         swept.note(outcome);
+        let outcome = self.bodies(&mut swept).await;
+        swept.note(outcome);
         let outcome = self.meta.drop_expired(self.clock.now_ms()).await;
         swept.note(outcome.map_err(SweepError::from));
         swept
@@ -96,6 +100,15 @@ impl Sweep {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Erases bodies that confirmed heads cover.
+    async fn bodies(&self, swept: &mut Swept) -> Result<(), SweepError> {
+        for account in self.meta.trimming(ACCOUNTS).await? {
+            while !self.meta.trim_step(&account).await? {}
+            swept.trimmed += 1;
+        }
+        Ok(())
     }
 
     async fn accounts(&self, swept: &mut Swept) -> Result<(), SweepError> {

@@ -7,16 +7,18 @@ from . import catalogue, recovery, slot
 from .chunks import Files, read_entries
 from .derive import H, verifying_key
 from .digest import Lanes
+from .fold.acts import graves
 from .head import read_head
 from .join import joined_rows
 from .pack import blocks, read_page
 from .record import read_mirrored
 from .refused import Missing, Refused, WrongKey
 from .roster import check_chain, open_by_root, read_keyring, read_roster
-from .row import check_order, read_block
+from .row import OWN_DELETE, UNDELETE, check_order, read_block
 
 OBJECT_MAX = 16 << 20
 ROOT_GENERATIONS_MAX = 10_000
+ACTS = (OWN_DELETE, UNDELETE)
 GENERATION = re.compile(r"0|[1-9][0-9]{0,9}", re.ASCII)
 
 
@@ -179,10 +181,12 @@ class Account:
 
     def digests(self, rows):
         """H("digest", D) of the rows, by last day; days without rows are those of no row."""
-        hashes = {}
+        hashes, gone = {}, _deleted(placed for by_day in rows.values() for placed in by_day)
         for day in rows.keys() | self.head.digests.keys():
             lanes = Lanes(self.digest_key)
             for placed in rows.get(day, ()):
+                if placed.row.kind not in ACTS and not gone.isdisjoint((placed.id, placed.row.target)):
+                    continue
                 lanes.add(placed.chat.source, placed.chat.conversation, placed.row.encode())
             hashes[day] = lanes.hash()
         return hashes
@@ -192,3 +196,12 @@ class Account:
         found, empty = self.digests(rows), Lanes(self.digest_key).hash()
         return sorted(day for day, hash in found.items()
                       if self.head.digests.get(day, empty) != hash and not (self._gone(day) and hash == empty))
+
+
+def _deleted(rows):
+    """Ids that own deletions in force name: what they name counts in the digest by the deletion alone."""
+    by_chat = defaultdict(list)
+    for placed in rows:
+        if placed.row.kind in ACTS:
+            by_chat[placed.chat_id].append(placed)
+    return {id for acts in by_chat.values() for grave in graves(acts) for id in grave.ids}

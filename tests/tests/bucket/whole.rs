@@ -107,3 +107,27 @@ async fn a_new_recovery_key_opens_it_over_the_rotation_and_the_old_one_no_more()
     assert!(matches!(refused(restored(&place, &bucket, &old).await), Error::WrongRecoveryKey));
     assert!(!place.home.dir().exists(), "nothing is written for a key that opens nothing");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_readers_count_a_deletion_alike_before_and_after_its_purge() {
+    let mut written = Written::with_history().await;
+    for hours in [0, 25] {
+        let message = written.archive.export(None, None, None).unwrap().map(|message| message.unwrap().0);
+        let message = message.into_iter().find(|message| !message.attachments.is_empty()).unwrap();
+        let at = Env::system().now_ms() - hours * 3_600_000;
+        let deletion = client::merge::own_delete(&message, at, &format!("deletion {hours}"));
+        written.archive.record(&message.chat, &deletion).unwrap();
+        written.backup().await;
+        written.backup().await;
+        let left = written.archive.deletions_open(u64::MAX).unwrap().len();
+        assert_eq!(left, 1, "the first waits, the second is purged");
+        let bucket = written.running.bucket().await;
+        let place = Place::new();
+        let kit = place.dir.path().join("kit.txt");
+        written.kit(&kit);
+        assert!(reader::digest_holds(&bucket, &kit), "{hours}");
+        let (kept, got) = restored(&place, &bucket, &written.key).await.unwrap();
+        assert!(got.is_whole(), "{got:?}");
+        assert_same(&exported(&kept.reader().unwrap()), &exported(&written.archive));
+    }
+}

@@ -95,7 +95,7 @@ async fn a_lost_phone_reads_and_writes_nothing_more() {
     let spent = |r| matches!(r, Reason::TokenExpired | Reason::DeviceGone);
     let record = v1::Record { record: record.encode().to_vec().into(), body: body.into() };
     let append = || v1::AppendRequest { records: vec![record.clone()], slots: Vec::new() };
-    let pull = || v1::PullRequest { from: 0, known_size: 0, headers_only: false };
+    let pull = || v1::PullRequest { from: 0, known_size: 0, headers_only: false, past_gaps: false };
     assert!(spent(reason(remote.open(&token, open()).await.unwrap_err())));
     assert!(spent(reason(remote.pull(&token, pull()).await.unwrap_err())));
     assert!(spent(reason(remote.get_pack(&token, pack, 0, 0, 8 << 20).await.unwrap_err())));

@@ -16,7 +16,7 @@ use rusqlite::params;
 
 use super::chats::{self, Entry};
 use super::error::{ArchiveError, Result};
-use super::purge::APART_MS;
+use super::graves::APART_MS;
 use super::stretch::{self, Opened};
 use super::{Archive, Shown};
 use crate::crypto::{Entropy, draw};

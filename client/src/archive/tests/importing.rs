@@ -90,7 +90,7 @@ fn what_is_deleted_here_does_not_come_back_by_import() {
     // Deleted again and purged: an old run cannot bring it back either.
     let last = own_delete(&chat, "1", START, START + 30);
     archive.commit(|c| c.add_row(&chat, &last)).unwrap();
-    assert_eq!(archive.commit(|c| c.purge(&chat, &last)).unwrap(), 1);
+    assert_eq!(archive.commit(|c| c.purge(&chat, &last, 10)).unwrap(), 1);
     let put = archive.commit(|c| c.apply_row(&chat, &row, 3)).unwrap();
     assert!(put.refused && state(&archive).is_empty());
     let mut kinds = Vec::new();

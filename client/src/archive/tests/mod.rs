@@ -2,6 +2,7 @@
 
 mod acts;
 mod concurrency;
+mod graves;
 mod importing;
 mod merging;
 mod plaintext;

@@ -199,7 +199,7 @@ fn a_purge_reaches_into_stretches() {
     let time = START + 50 * 1000;
     let deletion = own_delete(&chat, "100", time, time + 5);
     archive.commit(|c| c.add_row(&chat, &deletion)).unwrap();
-    assert_eq!(archive.commit(|c| c.purge(&chat, &deletion)).unwrap(), 1);
+    assert_eq!(archive.commit(|c| c.purge(&chat, &deletion, 10)).unwrap(), 1);
     archive.settle().unwrap();
     assert!(
         !texts(&archive.page(&chat_id(&archive), Anchor::End, 999, 0).unwrap())

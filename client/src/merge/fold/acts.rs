@@ -54,6 +54,11 @@ pub(super) struct Grave {
 
 /// Deletions in force, by the deletion's own id. An undelete that names the deletion, or the message after it, ends it.
 pub(super) fn graves<'a>(acts: impl Iterator<Item = &'a (EventId, &'a Row)> + Clone) -> Vec<Grave> {
+    graves_by_id(acts).into_values().collect()
+}
+
+/// As [`graves`], with the ids of the deletions.
+pub(super) fn graves_by_id<'a>(acts: impl Iterator<Item = &'a (EventId, &'a Row)> + Clone) -> BTreeMap<EventId, Grave> {
     let mut undone: BTreeMap<EventId, i64> = BTreeMap::new();
     for (_, row) in acts.clone().filter(|(_, r)| r.kind == Kind::UNDELETE) {
         for target in named(row) {
@@ -61,16 +66,15 @@ pub(super) fn graves<'a>(acts: impl Iterator<Item = &'a (EventId, &'a Row)> + Cl
             *last = (*last).max(at(row));
         }
     }
-    let mut graves: Vec<(EventId, Grave)> = Vec::new();
+    let mut graves = BTreeMap::new();
     for (id, row) in acts.filter(|(_, r)| r.kind == Kind::OWN_DELETE) {
         let ids = named(row);
         let later = |target: &EventId| undone.get(target).is_some_and(|t| *t >= at(row));
         if !undone.contains_key(id) && !ids.iter().any(later) {
-            graves.push((*id, Grave { ids, spot: spot(row) }));
+            graves.insert(*id, Grave { ids, spot: spot(row) });
         }
     }
-    graves.sort_by_key(|(id, _)| *id);
-    graves.into_iter().map(|(_, grave)| grave).collect()
+    graves
 }
 
 /// The ids an act names: its target and the rows that are the same message.

@@ -55,6 +55,12 @@ pub fn fold_target(chat: &Chat, rows: Vec<(EventId, Row)>) -> Option<Message> {
     shape::from_target(chat, id, &mine, &acts)
 }
 
+/// Own deletions in force among the acts of a chat, by their own ids, and the rows each names.
+pub fn graves(acts: &[(EventId, Row)]) -> BTreeMap<EventId, BTreeSet<EventId>> {
+    let acts: Vec<(EventId, &Row)> = acts.iter().map(|(id, row)| (*id, row)).collect();
+    acts::graves_by_id(acts.iter()).into_iter().map(|(id, grave)| (id, grave.ids)).collect()
+}
+
 /// Folds a whole chat of a source without ids.
 pub fn fold_chat(chat: &Chat, rows: Vec<(EventId, Row)>) -> Folded {
     let sorted = Sorted::new(&chat.source, &rows);

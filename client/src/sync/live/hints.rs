@@ -62,7 +62,7 @@ impl Flow<'_> {
         if self.follower.size() < hint.size {
             self.pull().await?;
         } else if self.follower.size() > here {
-            self.take_in_runs(false).await?;
+            self.take_in_named().await?;
             self.note_digest()?;
             while self.digests.len() > DIGESTS_MAX {
                 self.digests.pop_first();

@@ -314,7 +314,12 @@ impl<'a> Live<'a> {
             }
         }
         let urgent = urgent(inbox, &mut self.hints, &whole);
-        match beside(self.flow.fold(false), urgent, || {}).await {
+        let flow = &mut self.flow;
+        let tidy = async move {
+            flow.purge().await?;
+            flow.fold(false).await
+        };
+        match beside(tidy, urgent, || {}).await {
             None => Ok(false),
             Some(done) => done.map(|_| true),
         }

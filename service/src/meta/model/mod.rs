@@ -13,7 +13,7 @@ use proto::wire::slot::AccountName;
 use proto::wire::tree::Hash;
 
 use super::run::Transactions;
-use super::tables::{AccountRow, DeviceRow, GuessRow, LogRow, MirrorRow, PackRow, RosterRow, Tables};
+use super::tables::{AccountRow, DeviceRow, GuessRow, LogRow, MirrorRow, PackRow, PermitRow, RosterRow, Tables};
 use super::{Invite, MirrorObject, Once, Result, SlotBytes};
 
 /// The store in memory. A transaction works on a copy that shares what it does not touch, and replaces the state whole.
@@ -42,6 +42,7 @@ struct Account {
     rosters: BTreeMap<u64, RosterRow>,
     slots: BTreeMap<SlotKind, SlotBytes>,
     packs: BTreeMap<PackId, PackRow>,
+    permits: BTreeMap<[u8; 64], PermitRow>,
     mirror: BTreeMap<MirrorObject, MirrorRow>,
 }
 

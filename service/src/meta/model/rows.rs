@@ -11,7 +11,7 @@ use proto::wire::slot::AccountName;
 use proto::wire::tree::Hash;
 
 use super::{Account, State};
-use crate::meta::tables::{AccountRow, DeviceRow, GuessRow, LogRow, MirrorRow, PackRow, RosterRow, Tables};
+use crate::meta::tables::{AccountRow, DeviceRow, GuessRow, LogRow, MirrorRow, PackRow, PermitRow, RosterRow, Tables};
 use crate::meta::{DuePlace, Invite, MetaError, MirrorObject, Once, Result, SlotBytes, Totals};
 
 impl State {
@@ -205,9 +205,36 @@ impl Tables for State {
         Ok(rest.take(limit).map(|((_, account, _), row)| (account, row.clone())).collect())
     }
 
+    fn waiting(&mut self, account: &AccountId, now_ms: u64, limit: usize) -> Result<Vec<PackRow>> {
+        let Some(account) = self.of(account) else { return Ok(Vec::new()) };
+        let waits = |p: &&PackRow| {
+            !p.page && p.due_ms.is_some_and(|due| due > now_ms) && p.dropped.is_some_and(|drop| !drop.braked)
+        };
+        Ok(account.packs.values().filter(waits).take(limit).cloned().collect())
+    }
+
     fn packs_after(&mut self, after: Option<(AccountId, PackId)>, limit: usize) -> Result<Vec<(AccountId, PackRow)>> {
         let rest = self.packs().filter(|(account, row)| after.is_none_or(|a| (*account, row.id) > a));
         Ok(rest.take(limit).map(|(account, row)| (account, row.clone())).collect())
+    }
+
+    fn permits(&mut self, account: &AccountId) -> Result<Vec<PermitRow>> {
+        Ok(self.of(account).map(|a| a.permits.values().cloned().collect()).unwrap_or_default())
+    }
+
+    fn put_permit(&mut self, account: &AccountId, row: &PermitRow) -> Result<()> {
+        self.of_mut(account)?.permits.insert(row.signature, row.clone());
+        Ok(())
+    }
+
+    fn remove_permit(&mut self, account: &AccountId, signature: &[u8; 64]) -> Result<()> {
+        self.of_mut(account)?.permits.remove(signature);
+        Ok(())
+    }
+
+    fn trimming(&mut self, limit: usize) -> Result<Vec<AccountId>> {
+        let behind = self.accounts.values().filter(|a| !a.row.ended && a.row.trimmed < a.row.trim_to);
+        Ok(behind.take(limit).map(|a| a.row.id).collect())
     }
 
     fn guess(&mut self, key: &[u8; 32]) -> Result<Option<GuessRow>> {
@@ -302,6 +329,7 @@ impl Account {
             rosters: BTreeMap::new(),
             slots: BTreeMap::new(),
             packs: BTreeMap::new(),
+            permits: BTreeMap::new(),
             mirror: BTreeMap::new(),
         }
     }

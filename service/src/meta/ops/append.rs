@@ -6,7 +6,7 @@ use proto::wire::limits::{BATCH_BYTES_MAX, BATCH_PACKS_MAX, BATCH_RECORDS_MAX, R
 use proto::wire::roster::Roster;
 
 use super::place::{check_seen, place};
-use super::{gate, head, pack};
+use super::{brake, gate, head, pack, trim};
 use crate::meta::tables::{AccountRow, DeviceRow, Tables};
 use crate::meta::{Appended, Caller, MetaError, NewRecord, Placed, Refused, Result};
 
@@ -45,9 +45,10 @@ pub fn append(t: &mut dyn Tables, caller: &Caller, batch: &[NewRecord], now_ms: 
     }
     let grew = state.is_some();
     let size = match state {
-        Some(state) => {
-            t.put_account(&state.account)?;
+        Some(mut state) => {
             t.put_device(&state.account.id, &state.device)?;
+            trim::confirm(t, &mut state.account, now_ms)?;
+            t.put_account(&state.account)?;
             state.account.frontier.size()
         }
         None => gate::present(t, &caller.account)?.frontier.size(),
@@ -148,7 +149,7 @@ fn events_clear(new: &NewRecord) -> Result<EventsClear> {
 
 fn events(
     t: &mut dyn Tables,
-    account: &AccountRow,
+    account: &mut AccountRow,
     device: &mut DeviceRow,
     roster: &Roster,
     new: &NewRecord,
@@ -161,6 +162,7 @@ fn events(
         if !holds {
             return Err(Refused::BadRecord("its permit does not hold").into());
         }
+        brake::grant(t, account, permit, now_ms)?;
     }
     tail_allowance(account, new, clear.packs.is_empty())?;
     let index = account.frontier.size();

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use proto::wire::head::{HeadClear, NO_PACK};
+use proto::wire::head::{DropReason, HeadClear, NO_PACK};
 use proto::wire::header::{Leaf, RecordKind};
 use proto::wire::ids::PackId;
 
+use super::brake::{self, BRAKED_MS, Change, is_past};
 use super::{mirror, pack, place};
-use crate::meta::tables::{AccountRow, DeviceRow, DroppedBy, HeadRow, Tables};
+use crate::meta::tables::{AccountRow, DeviceRow, DroppedBy, HeadRow, PackRow, Tables};
 use crate::meta::{MetaError, MirrorObject, NewRecord, Refused, Result};
 
 /// A dropped pack stays this long, so that a reader of the head before can finish.
 pub const DROPPED_MS: u64 = 48 * 3_600_000;
+/// Packs whose wait one purge ends; more wait as they would have, or for the next purge.
+pub const WAITS_ENDED_MAX: usize = 600;
 
 /// Checks a head and carries out what it says of packs and bodies. The record itself is placed by the caller.
 pub fn commit(
@@ -27,12 +30,12 @@ pub fn commit(
     continues(t, account, &clear)?;
     let covered_bytes = bytes_at(t, account, clear.covered_size)?;
     erase(t, account, &clear)?;
-    keep(t, account, device, &clear, now_ms)?;
-    let drop = DroppedBy { generation: clear.generation, author: device.id };
-    release(t, account, device, &clear, drop, now_ms)?;
+    let added = keep(t, account, device, &clear, now_ms)?;
+    release(t, account, device, &clear, added, now_ms)?;
     let front_page = clear.pages.first().copied().filter(|p| *p != NO_PACK);
     account.head = Some(HeadRow {
         generation: clear.generation,
+        author: device.id,
         index: account.frontier.size(),
         digest: new.record.digest(),
         covered_size: clear.covered_size,
@@ -69,7 +72,7 @@ fn bytes_at(t: &mut dyn Tables, account: &AccountRow, size: u64) -> Result<u64> 
 }
 
 /// Erases bodies the head names: of EVENTS it covers, and of nothing else.
-fn erase(t: &mut dyn Tables, account: &AccountRow, clear: &HeadClear) -> Result<()> {
+fn erase(t: &mut dyn Tables, account: &mut AccountRow, clear: &HeadClear) -> Result<()> {
     for index in &clear.erase {
         if *index >= clear.covered_size {
             return Err(Refused::HeadCondition("it erases what it does not cover").into());
@@ -80,19 +83,23 @@ fn erase(t: &mut dyn Tables, account: &AccountRow, clear: &HeadClear) -> Result<
             return Err(Refused::HeadCondition("it erases a roster or head").into());
         }
         t.erase_body(&account.id, *index)?;
+        account.gone_below = account.gone_below.max(index + 1);
     }
     Ok(())
 }
 
 /// Every pack added or named as a page must be whole and live, with the length the head states; then the head pins it.
+/// Answers how many bytes are live by it that were not.
 fn keep(
     t: &mut dyn Tables,
-    account: &AccountRow,
+    account: &mut AccountRow,
     device: &mut DeviceRow,
     clear: &HeadClear,
     now_ms: u64,
-) -> Result<()> {
+) -> Result<u64> {
     let mut gone = Vec::new();
+    let mut new_bytes = 0;
+    let catalogue: BTreeSet<PackId> = clear.pages.iter().skip(1).copied().collect();
     let added = clear.adds.iter().map(|add| (add.pack, Some(add.class)));
     for (id, class) in added.chain(clear.named().map(|id| (id, None))) {
         let Some(mut row) = t.pack(&account.id, &id)?.filter(|p| p.whole && p.live(now_ms)) else {
@@ -103,43 +110,90 @@ fn keep(
             return Err(Refused::HeadCondition("a pack has another length").into());
         }
         pack::unstage(t, account, device, &row)?;
+        if !row.is_pinned() {
+            new_bytes += row.bytes();
+        }
         row.in_head = true;
+        row.page |= catalogue.contains(&id);
         row.due_ms = None;
         row.dropped = None;
         t.put_pack(&account.id, &row)?;
     }
-    if gone.is_empty() { Ok(()) } else { Err(Refused::PackGone(gone).into()) }
+    account.live_bytes += new_bytes;
+    if gone.is_empty() { Ok(new_bytes) } else { Err(Refused::PackGone(gone).into()) }
 }
 
 /// Every pack dropped must be live and relied on by no record the head does not cover; then it is due.
 fn release(
     t: &mut dyn Tables,
-    account: &AccountRow,
+    account: &mut AccountRow,
     device: &mut DeviceRow,
     clear: &HeadClear,
-    by: DroppedBy,
+    added: u64,
     now_ms: u64,
 ) -> Result<()> {
     let kept: BTreeSet<PackId> = clear.adds.iter().map(|a| a.pack).chain(clear.named()).collect();
-    let mut gone = Vec::new();
+    let (mut gone, mut rows) = (Vec::new(), Vec::with_capacity(clear.drops.len()));
+    let mut change = Change::adding(added);
     for dropped in &clear.drops {
         if kept.contains(&dropped.pack) {
             return Err(Refused::HeadCondition("it keeps and drops one pack").into());
         }
-        let Some(mut row) = t.pack(&account.id, &dropped.pack)?.filter(|p| p.live(now_ms)) else {
+        let Some(row) = t.pack(&account.id, &dropped.pack)?.filter(|p| p.live(now_ms)) else {
             gone.push(dropped.pack);
             continue;
         };
         if row.pin.is_some_and(|pin| pin >= clear.covered_size) {
             return Err(Refused::HeadCondition("a record it does not cover relies on a dropped pack").into());
         }
+        change.drop(&row, dropped.reason, now_ms);
+        rows.push((row, dropped.reason));
+    }
+    if !gone.is_empty() {
+        return Err(Refused::PackGone(gone).into());
+    }
+    let braked = brake::holds(t, account, change, now_ms)?;
+    let mut purge = false;
+    for (row, reason) in rows {
         pack::unstage(t, account, device, &row)?;
-        row.in_head = false;
-        row.pin = None;
-        row.dropped = Some(by);
-        // A pack that was due already keeps its earlier time.
-        row.due_ms = Some(row.due_ms.unwrap_or(u64::MAX).min(now_ms.saturating_add(DROPPED_MS)));
+        if row.is_pinned() {
+            pack::subtract(&mut account.live_bytes, row.bytes())?;
+        }
+        purge |= reason == DropReason::Purged;
+        let by = DroppedBy { generation: clear.generation, author: device.id, braked, purged: false };
+        t.put_pack(&account.id, &dropped(row, reason, by, now_ms))?;
+    }
+    if purge && !braked { end_waits(t, account, now_ms) } else { Ok(()) }
+}
+
+/// A pack as it stands once it was dropped.
+fn dropped(mut row: PackRow, reason: DropReason, by: DroppedBy, now_ms: u64) -> PackRow {
+    // To drop it once more, and call that a purge, ends no brake.
+    if row.dropped.is_some_and(|before| before.braked) {
+        return row;
+    }
+    let past = is_past(row.last_day, now_ms);
+    // Without a page of the catalogue nothing it lists can be read; and it holds nothing a purge is about.
+    let purged = past || (reason == DropReason::Purged && !row.page);
+    let wait = match (past, by.braked, purged) {
+        (false, true, _) => BRAKED_MS,
+        (_, _, true) => 0,
+        _ => DROPPED_MS,
+    };
+    row.in_head = false;
+    row.pin = None;
+    row.dropped = Some(DroppedBy { braked: by.braked && !past, purged, ..by });
+    // A pack that was due already keeps its earlier time.
+    row.due_ms = Some(row.due_ms.unwrap_or(u64::MAX).min(now_ms.saturating_add(wait)));
+    row
+}
+
+/// A purge ends the wait of what was dropped before it, since that may hold what was purged.
+fn end_waits(t: &mut dyn Tables, account: &AccountRow, now_ms: u64) -> Result<()> {
+    for mut row in t.waiting(&account.id, now_ms, WAITS_ENDED_MAX)? {
+        row.due_ms = Some(now_ms);
+        row.dropped = row.dropped.map(|by| DroppedBy { purged: true, ..by });
         t.put_pack(&account.id, &row)?;
     }
-    if gone.is_empty() { Ok(()) } else { Err(Refused::PackGone(gone).into()) }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 pub mod account;
 pub mod admin;
 pub mod append;
+pub mod brake;
 pub mod gate;
 pub mod head;
 pub mod mailbox;
@@ -12,3 +13,4 @@ pub mod place;
 pub mod read;
 pub mod roster;
 pub mod sweep;
+pub mod trim;

@@ -44,6 +44,7 @@ pub fn reserve(t: &mut dyn Tables, caller: &Caller, new: NewPack, now_ms: u64) -
         due_ms: Some(now_ms.saturating_add(STAGED_MS)),
         pin: None,
         in_head: false,
+        page: false,
         dropped: None,
     };
     t.put_pack(&account.id, &row)?;
@@ -102,12 +103,15 @@ pub fn staged(t: &mut dyn Tables, caller: &Caller, now_ms: u64) -> Result<Vec<St
 /// Lets a record rely on a pack. Within a batch `device` is its author's row, which the batch saves at its end.
 pub fn pin(
     t: &mut dyn Tables,
-    account: &AccountRow,
+    account: &mut AccountRow,
     device: &mut DeviceRow,
     mut row: PackRow,
     index: u64,
 ) -> Result<()> {
     unstage(t, account, device, &row)?;
+    if !row.is_pinned() {
+        account.live_bytes += row.bytes();
+    }
     row.pin = Some(index);
     row.due_ms = None;
     row.dropped = None;

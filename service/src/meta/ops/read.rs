@@ -8,7 +8,9 @@ use proto::wire::tree::{Hash, consistency_proof, inclusion_proof};
 use super::gate;
 use super::place::{Stored, frontier_at};
 use crate::meta::tables::{AccountRow, HeadRow, LogRow, Tables};
-use crate::meta::{Caller, Entry, MetaError, OpenQuery, Opened, PullQuery, Pulled, Refused, Result, SlotBytes, Usage};
+use crate::meta::{
+    Caller, Entry, MetaError, OpenQuery, Opened, PullQuery, Pulled, Refused, Result, SlotBytes, Trimmed, Usage,
+};
 
 /// Entries of one answer, so that a page of bare headers is bounded too.
 const PAGE_ENTRIES_MAX: usize = 4096;
@@ -29,7 +31,8 @@ pub fn open(t: &mut dyn Tables, caller: &Caller, query: OpenQuery, now_ms: u64) 
         Some(id) => t.pack(&account.id, &id)?.filter(|p| p.whole && p.live(now_ms)).map(|p| (p.id, p.class)),
         None => None,
     };
-    let from = known_size.max(account.head.as_ref().map_or(0, |h| h.front_size));
+    let head_size = account.head.as_ref().map_or(0, |h| h.front_size);
+    let from = known_size.max(head_size).max(account.gone_below);
     let tail = entries(t, &account, from, TAIL_BYTES_MAX, false)?;
     Ok(Opened {
         incarnation: account.incarnation,
@@ -57,9 +60,18 @@ pub fn pull(t: &mut dyn Tables, caller: &Caller, query: PullQuery, now_ms: u64) 
         return Err(Refused::OutOfRange.into());
     }
     let continuity = query.known_size <= size;
+    // Where a body has gone, what it held is in the runs of the head: reading on would leave a hole.
+    let hole = query.from < account.gone_below && !query.past_gaps;
+    let gone = (hole || query.from < account.trimmed) && !query.headers_only;
+    let trimmed = account.head.as_ref().filter(|_| gone).map(|h| Trimmed { generation: h.generation, index: h.index });
+    let entries = match trimmed {
+        Some(_) => Vec::new(),
+        None => entries(t, &account, query.from, query.bytes_max, query.headers_only)?,
+    };
     Ok(Pulled {
-        entries: entries(t, &account, query.from, query.bytes_max, query.headers_only)?,
-        start: frontier_at(t, &account, query.from)?,
+        entries,
+        trimmed,
+        start: frontier_at(t, &account, if trimmed.is_some() { account.trimmed } else { query.from })?,
         consistency: if continuity { consistency(t, &account, query.known_size)? } else { Vec::new() },
         continuity,
         server_time_ms: now_ms.max(account.last_time_ms),

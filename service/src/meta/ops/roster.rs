@@ -8,7 +8,7 @@ use proto::wire::slot::{OpaqueObject, SlotPrefix, credential_digest, slot_digest
 use proto::wire::tree::Frontier;
 
 use super::{gate, mirror, place};
-use crate::meta::tables::{AccountRow, DeviceRow, RosterRow, Tables};
+use crate::meta::tables::{AccountRow, BrakeRow, DeviceRow, RosterRow, Tables};
 use crate::meta::{Appended, MetaError, MirrorObject, NewAccount, NewRecord, Placed, Refused, Result, SlotBytes};
 
 /// The incarnation an account begins with.
@@ -49,6 +49,11 @@ pub fn create_account(t: &mut dyn Tables, new: &NewAccount, now_ms: u64) -> Resu
         quota_bytes,
         used_bytes: 0,
         devices_max: new.devices_max,
+        live_bytes: 0,
+        brake: BrakeRow::default(),
+        trim_to: 0,
+        trimmed: 0,
+        gone_below: 0,
     };
     place::check_seen(t, &account, &new.roster.record)?;
     // The account's own row comes first: every other row belongs to it.

@@ -1,10 +1,10 @@
 //! Which packs may leave storage, and the last steps of an account.
 
-use proto::wire::ids::AccountId;
+use proto::wire::ids::{AccountId, DeviceId};
 use proto::wire::roster::SlotKind;
 
 use super::{mirror, pack};
-use crate::meta::tables::{DroppedBy, Tables};
+use crate::meta::tables::Tables;
 use crate::meta::{DuePack, DuePage, DuePlace, MirrorObject, RecoverySlot, Result};
 
 /// A pack leaves storage this long after it was due, so that a read that began before can end.
@@ -27,7 +27,10 @@ pub fn sweepable(t: &mut dyn Tables, now_ms: u64, after: Option<DuePlace>, limit
     for (account, row) in rows {
         let may_go = match row.dropped {
             None => true,
-            Some(by) => is_confirmed(t, &account, by, now_ms)? && is_mirrored(t, &account)?,
+            Some(by) => {
+                let agreed = by.purged || is_confirmed(t, &account, by.generation, by.author, now_ms)?;
+                agreed && is_mirrored(t, &account)?
+            }
         };
         if may_go {
             packs.push(DuePack { account, id: row.id });
@@ -36,15 +39,21 @@ pub fn sweepable(t: &mut dyn Tables, now_ms: u64, after: Option<DuePlace>, limit
     Ok(DuePage { packs, next })
 }
 
-/// Whether another device agreed with the head that dropped a pack, or, when no other has spoken for 7 days, its author.
-fn is_confirmed(t: &mut dyn Tables, account: &AccountId, by: DroppedBy, now_ms: u64) -> Result<bool> {
+/// Whether another device agreed with a head, or, when no other has spoken for 7 days, its author.
+pub fn is_confirmed(
+    t: &mut dyn Tables,
+    account: &AccountId,
+    generation: u64,
+    author: DeviceId,
+    now_ms: u64,
+) -> Result<bool> {
     let devices = t.devices(account)?;
-    let others = || devices.iter().filter(|d| d.active && d.id != by.author);
-    if others().any(|d| d.agreed >= by.generation) {
+    let others = || devices.iter().filter(|d| d.active && d.id != author);
+    if others().any(|d| d.agreed >= generation) {
         return Ok(true);
     }
     let alone = others().all(|d| now_ms.saturating_sub(d.last_time_ms) >= ALONE_MS);
-    Ok(alone && devices.iter().any(|d| d.id == by.author && d.agreed >= by.generation))
+    Ok(alone && devices.iter().any(|d| d.id == author && d.agreed >= generation))
 }
 
 fn is_mirrored(t: &mut dyn Tables, account: &AccountId) -> Result<bool> {

@@ -4,6 +4,7 @@
 //! commit is durable (WAL, `synchronous = FULL`). It never waits to fill a batch: that was measured slower at every load.
 //! A read holds its transaction for one page of results, so the WAL can always be cut back.
 
+mod migrate;
 mod pack_rows;
 mod rows;
 mod schema;

@@ -5,7 +5,7 @@ use rusqlite::params;
 
 use super::rows::Rows;
 use super::values::{self, int, object_key};
-use crate::meta::tables::{GuessRow, MirrorRow, PackRow};
+use crate::meta::tables::{GuessRow, MirrorRow, PackRow, PermitRow};
 use crate::meta::{DuePlace, Invite, MirrorObject, Once, Result, Totals};
 
 pub fn pack(rows: &Rows<'_>, account: &AccountId, id: &PackId) -> Result<Option<PackRow>> {
@@ -16,8 +16,8 @@ pub fn pack(rows: &Rows<'_>, account: &AccountId, id: &PackId) -> Result<Option<
 pub fn put_pack(rows: &Rows<'_>, account: &AccountId, row: &PackRow) -> Result<()> {
     rows.run(
         "INSERT OR REPLACE INTO pack
-           (account, id, class, last_day, device, whole, due_ms, pin, in_head, dropped_by, dropper)
-         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11)",
+           (account, id, class, last_day, device, whole, due_ms, pin, in_head, dropped_by, dropper, page, braked, purged)
+         VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14)",
         params![
             account.0,
             row.id.0,
@@ -30,6 +30,9 @@ pub fn put_pack(rows: &Rows<'_>, account: &AccountId, row: &PackRow) -> Result<(
             row.in_head,
             row.dropped.map(|d| int(d.generation)),
             row.dropped.map(|d| d.author.0),
+            row.page,
+            row.dropped.is_some_and(|d| d.braked),
+            row.dropped.is_some_and(|d| d.purged),
         ],
     )?;
     Ok(())
@@ -60,6 +63,19 @@ pub fn due(rows: &Rows<'_>, until_ms: u64, after: Option<DuePlace>, limit: usize
             values::pack_of,
         ),
     }
+}
+
+pub fn waiting(rows: &Rows<'_>, account: &AccountId, now_ms: u64, limit: usize) -> Result<Vec<PackRow>> {
+    let sql = "SELECT * FROM pack INDEXED BY pack_dropped WHERE account = ?1 AND dropped_by IS NOT NULL
+               AND due_ms > ?2 AND braked = 0 AND page = 0 ORDER BY id LIMIT ?3";
+    rows.many(sql, params![account.0, int(now_ms), int(limit as u64)], values::pack)
+}
+
+pub fn put_permit(rows: &Rows<'_>, account: &AccountId, row: &PermitRow) -> Result<()> {
+    let sql = "INSERT OR REPLACE INTO permit (account, signature, roster_version, bytes_left, last_day)
+               VALUES (?1,?2,?3,?4,?5)";
+    let (version, left) = (int(row.roster_version), int(row.bytes_left));
+    rows.run(sql, params![account.0, row.signature, version, left, row.last_day]).map(drop)
 }
 
 pub fn packs_after(
@@ -174,6 +190,7 @@ pub fn remove_rows(rows: &Rows<'_>, id: &AccountId, limit: usize) -> Result<usiz
         "DELETE FROM device WHERE account = ?1",
         "DELETE FROM slot WHERE account = ?1",
         "DELETE FROM mirror WHERE account = ?1",
+        "DELETE FROM permit WHERE account = ?1",
         "DELETE FROM account WHERE id = ?1",
     ] {
         rows.run(sql, [id.0])?;

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::pack_rows as more;
 use super::values::{self, failed, int};
-use crate::meta::tables::{AccountRow, DeviceRow, GuessRow, LogRow, MirrorRow, PackRow, RosterRow, Tables};
+use crate::meta::tables::{AccountRow, DeviceRow, GuessRow, LogRow, MirrorRow, PackRow, PermitRow, RosterRow, Tables};
 use crate::meta::{DuePlace, Invite, MirrorObject, Once, Result, SlotBytes, Totals};
 
 /// The rows a connection sees inside its transaction.
@@ -66,17 +66,22 @@ impl Tables for Rows<'_> {
         self.run(
             "INSERT INTO account (id, name, created_ms, suspended, ended, incarnation, size, frontier,
                last_time_ms, body_bytes, generation, roster_version, roster_index, head_generation, head_index,
-               head_digest, covered_size, covered_bytes, front_size, front_page, quota_bytes, used_bytes, devices_max)
-             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23)
+               head_digest, covered_size, covered_bytes, front_size, front_page, quota_bytes, used_bytes, devices_max,
+               head_author, live_bytes, brake_since_ms, brake_bytes, trim_to, trimmed, gone_below)
+             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25,?26,?27,
+               ?28,?29,?30)
              ON CONFLICT (id) DO UPDATE SET
                (suspended, ended, incarnation, size, frontier, last_time_ms, body_bytes, generation, roster_version,
                 roster_index, head_generation, head_index, head_digest, covered_size, covered_bytes, front_size,
-                front_page, quota_bytes, used_bytes, devices_max)
+                front_page, quota_bytes, used_bytes, devices_max, head_author, live_bytes, brake_since_ms, brake_bytes,
+                trim_to, trimmed, gone_below)
              = (excluded.suspended, excluded.ended, excluded.incarnation, excluded.size, excluded.frontier,
                 excluded.last_time_ms, excluded.body_bytes, excluded.generation, excluded.roster_version,
                 excluded.roster_index, excluded.head_generation, excluded.head_index, excluded.head_digest,
                 excluded.covered_size, excluded.covered_bytes, excluded.front_size, excluded.front_page,
-                excluded.quota_bytes, excluded.used_bytes, excluded.devices_max)",
+                excluded.quota_bytes, excluded.used_bytes, excluded.devices_max, excluded.head_author,
+                excluded.live_bytes, excluded.brake_since_ms, excluded.brake_bytes, excluded.trim_to, excluded.trimmed,
+                excluded.gone_below)",
             params![
                 row.id.0,
                 row.name.as_str(),
@@ -101,6 +106,13 @@ impl Tables for Rows<'_> {
                 int(row.quota_bytes),
                 int(row.used_bytes),
                 row.devices_max,
+                head.map(|h| h.author.0),
+                int(row.live_bytes),
+                int(row.brake.since_ms),
+                int(row.brake.bytes),
+                int(row.trim_to),
+                int(row.trimmed),
+                int(row.gone_below),
             ],
         )?;
         Ok(())
@@ -267,8 +279,30 @@ impl Tables for Rows<'_> {
         more::due(self, until_ms, after, limit)
     }
 
+    fn waiting(&mut self, account: &AccountId, now_ms: u64, limit: usize) -> Result<Vec<PackRow>> {
+        more::waiting(self, account, now_ms, limit)
+    }
+
     fn packs_after(&mut self, after: Option<(AccountId, PackId)>, limit: usize) -> Result<Vec<(AccountId, PackRow)>> {
         more::packs_after(self, after, limit)
+    }
+
+    fn permits(&mut self, account: &AccountId) -> Result<Vec<PermitRow>> {
+        self.many("SELECT * FROM permit WHERE account = ?1 ORDER BY signature", [account.0], values::permit)
+    }
+
+    fn put_permit(&mut self, account: &AccountId, row: &PermitRow) -> Result<()> {
+        more::put_permit(self, account, row)
+    }
+
+    fn remove_permit(&mut self, account: &AccountId, signature: &[u8; 64]) -> Result<()> {
+        let sql = "DELETE FROM permit WHERE account = ?1 AND signature = ?2";
+        self.run(sql, params![account.0, signature]).map(drop)
+    }
+
+    fn trimming(&mut self, limit: usize) -> Result<Vec<AccountId>> {
+        let sql = "SELECT id FROM account WHERE trimmed < trim_to AND ended = 0 ORDER BY id LIMIT ?1";
+        self.many(sql, [int(limit as u64)], |r| Ok(AccountId(values::array(r, "id")?)))
     }
 
     fn guess(&mut self, key: &[u8; 32]) -> Result<Option<GuessRow>> {

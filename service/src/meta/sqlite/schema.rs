@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::migrate;
 use super::values::failed;
 use crate::meta::{MetaError, Result};
 
 /// The version this code reads and writes.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 /// "ckmd": tells our file from another SQLite database.
 const APPLICATION_ID: i64 = 0x636b_6d64;
 /// Pages of WAL after which it is cut back, 4 KiB each.
@@ -30,9 +31,13 @@ CREATE TABLE account (
   roster_version INTEGER NOT NULL, roster_index INTEGER NOT NULL,
   head_generation INTEGER, head_index INTEGER, head_digest BLOB, covered_size INTEGER, covered_bytes INTEGER,
   front_size INTEGER, front_page BLOB,
-  quota_bytes INTEGER NOT NULL, used_bytes INTEGER NOT NULL, devices_max INTEGER NOT NULL
+  quota_bytes INTEGER NOT NULL, used_bytes INTEGER NOT NULL, devices_max INTEGER NOT NULL,
+  head_author BLOB, live_bytes INTEGER NOT NULL DEFAULT 0, brake_since_ms INTEGER NOT NULL DEFAULT 0,
+  brake_bytes INTEGER NOT NULL DEFAULT 0, trim_to INTEGER NOT NULL DEFAULT 0, trimmed INTEGER NOT NULL DEFAULT 0,
+  gone_below INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
 CREATE INDEX account_ended ON account (id) WHERE ended = 1;
+CREATE INDEX account_trimming ON account (id) WHERE trimmed < trim_to;
 CREATE TABLE device (
   account BLOB, id BLOB, active INTEGER NOT NULL, counter INTEGER NOT NULL, digest BLOB NOT NULL,
   seen_size INTEGER NOT NULL, agreed INTEGER NOT NULL, last_time_ms INTEGER NOT NULL, staged_bytes INTEGER NOT NULL,
@@ -60,10 +65,16 @@ CREATE UNIQUE INDEX slot_name ON slot (name) WHERE name IS NOT NULL;
 CREATE TABLE pack (
   account BLOB, id BLOB, class INTEGER NOT NULL, last_day INTEGER NOT NULL, device BLOB NOT NULL,
   whole INTEGER NOT NULL, due_ms INTEGER, pin INTEGER, in_head INTEGER NOT NULL, dropped_by INTEGER, dropper BLOB,
+  page INTEGER NOT NULL DEFAULT 0, braked INTEGER NOT NULL DEFAULT 0, purged INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (account, id)
 ) WITHOUT ROWID;
 CREATE INDEX pack_due ON pack (due_ms, account, id) WHERE due_ms IS NOT NULL;
 CREATE INDEX pack_staged ON pack (account, device, id) WHERE pin IS NULL AND in_head = 0 AND dropped_by IS NULL;
+CREATE INDEX pack_dropped ON pack (account, id) WHERE dropped_by IS NOT NULL;
+CREATE TABLE permit (
+  account BLOB, signature BLOB, roster_version INTEGER NOT NULL, bytes_left INTEGER NOT NULL,
+  last_day INTEGER NOT NULL, PRIMARY KEY (account, signature)
+) WITHOUT ROWID;
 CREATE TABLE guess (key BLOB PRIMARY KEY, spent INTEGER NOT NULL, since_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE once (
   kind INTEGER, id BLOB, value BLOB NOT NULL, until_ms INTEGER NOT NULL, PRIMARY KEY (kind, id)
@@ -97,8 +108,10 @@ pub fn open_writer(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES).map_err(failed)?;
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT as i64).map_err(failed)?;
-    if found == 0 {
-        create(&mut connection)?;
+    match found {
+        0 => create(&mut connection)?,
+        1 => migrate::from_1(&mut connection, path)?,
+        _ => {}
     }
     Ok(connection)
 }
@@ -130,7 +143,7 @@ fn create(connection: &mut Connection) -> Result<()> {
 }
 
 /// SQLite gives its side files the mode of the database.
-fn make_private(path: &Path) -> Result<()> {
+pub fn make_private(path: &Path) -> Result<()> {
     let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
     made.map(drop).map_err(|e| MetaError::Database(Arc::new(e)))
 }

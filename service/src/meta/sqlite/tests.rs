@@ -214,3 +214,59 @@ async fn a_damaged_row_holds_back_the_mirror_work_behind_it() {
     assert!(matches!(stuck, Err(MetaError::Damaged(_))), "{stuck:?}");
     assert_eq!(store.mirror_jobs(&other.account, 9).await.unwrap().len(), 4);
 }
+
+/// What a database of the version before looks like.
+const TO_1: &str = "
+DROP INDEX account_trimming; DROP INDEX pack_dropped; DROP TABLE permit;
+ALTER TABLE account DROP COLUMN head_author; ALTER TABLE account DROP COLUMN live_bytes;
+ALTER TABLE account DROP COLUMN brake_since_ms; ALTER TABLE account DROP COLUMN brake_bytes;
+ALTER TABLE account DROP COLUMN trim_to; ALTER TABLE account DROP COLUMN trimmed;
+ALTER TABLE account DROP COLUMN gone_below;
+ALTER TABLE pack DROP COLUMN page; ALTER TABLE pack DROP COLUMN braked; ALTER TABLE pack DROP COLUMN purged;
+PRAGMA user_version = 1;
+";
+
+#[tokio::test]
+async fn an_older_database_is_copied_aside_and_read_on() {
+    use crate::meta::suite::heads::{add, drop_of};
+    use crate::meta::suite::packs::{pack, store_pack};
+    let (_dir, path) = place();
+    let store = Sqlite::open(&path).await.unwrap();
+    let mut author = Author::register(&store, 1).await;
+    for id in 1..=2 {
+        store_pack(&store, &author, 0, pack(id, 16), T0).await;
+    }
+    let mut clear = author.next_head();
+    clear.adds = vec![add(1, 16), add(2, 16)];
+    author.append(&store, 0, author.head(0, &clear), T0).await;
+    drop(store);
+    let whole = |path: &Path| {
+        let db = Connection::open(path).unwrap();
+        let version: u32 = db.pragma_query_value(None, "user_version", |r| r.get(0)).unwrap();
+        let packs: u32 = db.query_row("SELECT count(*) FROM pack", [], |r| r.get(0)).unwrap();
+        (version, packs)
+    };
+    let new_schema = |path: &Path| -> Vec<String> {
+        let db = Connection::open(path).unwrap();
+        let mut found = Vec::new();
+        for table in ["account", "pack", "permit"] {
+            let mut columns =
+                db.prepare(&format!("SELECT name FROM pragma_table_info('{table}') ORDER BY name")).unwrap();
+            found.extend(columns.query_map([], |r| r.get(0)).unwrap().map(Result::unwrap));
+        }
+        found
+    };
+    let expected = new_schema(&path);
+    Connection::open(&path).unwrap().execute_batch(TO_1).unwrap();
+
+    let store = Sqlite::open(&path).await.unwrap();
+    assert_eq!(whole(&path), (2, 2));
+    assert_eq!(new_schema(&path), expected);
+    let copy = PathBuf::from(format!("{}.v1", path.display()));
+    assert_eq!(whole(&copy), (1, 2));
+    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    // What was live counts as such, and its head has an author: both are needed to drop a pack.
+    let mut clear = author.next_head();
+    clear.drops = vec![drop_of(1)];
+    author.append(&store, 0, author.head(0, &clear), T0).await;
+}

@@ -10,7 +10,9 @@ use proto::wire::slot::AccountName;
 use proto::wire::tree::Frontier;
 use rusqlite::{ErrorCode, Row};
 
-use crate::meta::tables::{AccountRow, DeviceRow, DroppedBy, HeadRow, LogRow, MirrorRow, PackRow, RosterRow};
+use crate::meta::tables::{
+    AccountRow, BrakeRow, DeviceRow, DroppedBy, HeadRow, LogRow, MirrorRow, PackRow, PermitRow, RosterRow,
+};
 use crate::meta::{Invite, MetaError, MirrorObject, RecoverySlot, Result, SlotBytes};
 
 /// Turns SQLite's error into ours.
@@ -84,6 +86,11 @@ pub fn account(row: &Row<'_>) -> Result<AccountRow> {
         quota_bytes: number(row, "quota_bytes")?,
         used_bytes: number(row, "used_bytes")?,
         devices_max: small(row, "devices_max")?,
+        live_bytes: number(row, "live_bytes")?,
+        brake: BrakeRow { since_ms: number(row, "brake_since_ms")?, bytes: number(row, "brake_bytes")? },
+        trim_to: number(row, "trim_to")?,
+        trimmed: number(row, "trimmed")?,
+        gone_below: number(row, "gone_below")?,
     })
 }
 
@@ -95,6 +102,7 @@ fn head(row: &Row<'_>) -> Result<Option<HeadRow>> {
     let Some(generation) = optional(row, "head_generation")? else { return Ok(None) };
     Ok(Some(HeadRow {
         generation,
+        author: DeviceId(array(row, "head_author")?),
         index: number(row, "head_index")?,
         digest: array(row, "head_digest")?,
         covered_size: number(row, "covered_size")?,
@@ -150,7 +158,12 @@ pub fn slot(row: &Row<'_>) -> Result<SlotBytes> {
 pub fn pack(row: &Row<'_>) -> Result<PackRow> {
     let dropped = match optional(row, "dropped_by")? {
         None => None,
-        Some(generation) => Some(DroppedBy { generation, author: DeviceId(array(row, "dropper")?) }),
+        Some(generation) => Some(DroppedBy {
+            generation,
+            author: DeviceId(array(row, "dropper")?),
+            braked: flag(row, "braked")?,
+            purged: flag(row, "purged")?,
+        }),
     };
     Ok(PackRow {
         id: PackId(array(row, "id")?),
@@ -161,12 +174,22 @@ pub fn pack(row: &Row<'_>) -> Result<PackRow> {
         due_ms: optional(row, "due_ms")?,
         pin: optional(row, "pin")?,
         in_head: flag(row, "in_head")?,
+        page: flag(row, "page")?,
         dropped,
     })
 }
 
 pub fn pack_of(row: &Row<'_>) -> Result<(AccountId, PackRow)> {
     Ok((AccountId(array(row, "account")?), pack(row)?))
+}
+
+pub fn permit(row: &Row<'_>) -> Result<PermitRow> {
+    Ok(PermitRow {
+        signature: array(row, "signature")?,
+        roster_version: number(row, "roster_version")?,
+        bytes_left: number(row, "bytes_left")?,
+        last_day: small(row, "last_day")?,
+    })
 }
 
 pub fn invite(row: &Row<'_>) -> Result<Invite> {

@@ -48,8 +48,17 @@ pub async fn a_batch_has_limits(store: &dyn Meta) {
 }
 
 fn permit(key: &SigningKey, account: &AccountId, roster_version: u64) -> EventsClear {
-    let mut permit =
-        Permit { roster_version, purpose: Permit::MASS_DELETION, bytes: 1 << 30, last_day: 20_000, signature: [0; 64] };
+    permit_for(key, account, roster_version, 1 << 30, 20_000)
+}
+
+pub fn permit_for(
+    key: &SigningKey,
+    account: &AccountId,
+    roster_version: u64,
+    bytes: u64,
+    last_day: u32,
+) -> EventsClear {
+    let mut permit = Permit { roster_version, purpose: Permit::MASS_DELETION, bytes, last_day, signature: [0; 64] };
     permit.signature = key.sign(&signed_bytes(purpose::PERMIT, &[&permit.message(account)])).to_bytes();
     EventsClear { packs: Vec::new(), permit: Some(permit) }
 }

@@ -8,11 +8,11 @@ use super::author::{Author, T0, refusal};
 use super::packs::{HOUR, pack, relying, store_pack};
 use crate::meta::{Meta, MirrorObject, OpenQuery, PullQuery, Refused};
 
-fn add(id: u8, class: u8) -> Add {
+pub fn add(id: u8, class: u8) -> Add {
     Add { pack: PackId([id; 16]), class: Class::new(class).unwrap(), last_day: 0 }
 }
 
-fn drop_of(id: u8) -> Drop {
+pub fn drop_of(id: u8) -> Drop {
     Drop { pack: PackId([id; 16]), reason: DropReason::Merged }
 }
 
@@ -190,9 +190,16 @@ pub async fn a_head_erases_what_it_covers(store: &dyn Meta) {
     }
     clear.erase = vec![2];
     author.append(store, 0, author.head(0, &clear), T0).await;
-    let query = PullQuery { from: 0, known_size: 0, headers_only: false, bytes_max: 1 << 20 };
-    let page = store.pull(&author.caller(0), query, T0).await.unwrap();
-    let told: Vec<_> = page.entries.iter().map(|e| (e.body.is_empty(), e.erased)).collect();
-    assert_eq!(told, [(false, false), (false, false), (true, true), (false, false)]);
+    let pull = async |from, headers_only| {
+        let query = PullQuery { from, known_size: 0, headers_only, past_gaps: false, bytes_max: 1 << 20 };
+        store.pull(&author.caller(0), query, T0).await.unwrap()
+    };
+    let erased: Vec<bool> = pull(0, true).await.entries.iter().map(|e| e.erased).collect();
+    assert_eq!(erased, [false, false, true, false]);
+    let page = pull(3, false).await;
+    assert!(page.trimmed.is_none() && !page.entries[0].body.is_empty());
     assert_eq!(page.log.root(), author.root_at(4), "erasing a body leaves every proof as it is");
+    // Who has not read it yet reads the head instead, and is not told what came after as if nothing were missing.
+    let page = pull(1, false).await;
+    assert_eq!((page.entries.len(), page.trimmed.map(|head| head.index)), (0, Some(3)));
 }

@@ -182,7 +182,7 @@ pub async fn server_time_never_falls(store: &dyn Meta) {
 }
 
 fn pull(from: u64) -> PullQuery {
-    PullQuery { from, known_size: from, headers_only: false, bytes_max: 1 << 20 }
+    PullQuery { from, known_size: from, headers_only: false, past_gaps: false, bytes_max: 1 << 20 }
 }
 
 pub async fn every_page_proves_that_it_continues(store: &dyn Meta) {
@@ -213,7 +213,10 @@ pub async fn every_page_proves_that_it_continues(store: &dyn Meta) {
     assert!(!ahead.continuity && ahead.consistency.is_empty());
     // One entry is given even if it is larger than the page.
     assert_eq!(store.pull(&caller, PullQuery { bytes_max: 1, ..pull(7) }, T0).await.unwrap().entries.len(), 1);
-    let bare = store.pull(&caller, PullQuery { headers_only: true, bytes_max: 284, ..pull(0) }, T0).await.unwrap();
+    let bare = store
+        .pull(&caller, PullQuery { headers_only: true, past_gaps: false, bytes_max: 284, ..pull(0) }, T0)
+        .await
+        .unwrap();
     assert_eq!((bare.entries.len(), bare.entries[0].body.len()), (1, 0));
 }
 

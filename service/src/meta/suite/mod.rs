@@ -3,6 +3,7 @@
 
 pub(crate) mod author;
 mod claims;
+mod drops;
 mod gates;
 pub(crate) mod heads;
 mod logs;
@@ -60,6 +61,12 @@ on_every_store! {
     heads::a_head_names_only_what_is_there,
     heads::a_drop_waits_for_another_device,
     heads::a_head_erases_what_it_covers,
+    drops::a_purge_goes_at_once,
+    drops::a_purge_ends_the_wait_of_what_went_before,
+    drops::the_brake_holds_what_is_too_much_for_a_day,
+    drops::no_purge_ends_a_brake,
+    drops::a_permit_lifts_the_brake_once,
+    drops::bodies_go_when_a_head_is_confirmed,
     rosters::a_joining_device_ends_old_tokens,
     rosters::a_revoked_device_is_gone,
     rosters::a_leaving_device_is_gone_at_once,

@@ -19,7 +19,7 @@ use crate::meta::{Meta, MetaError, Model, NewRecord, OpenQuery, PullQuery, Sqlit
 enum Step {
     Events { device: u8, packs: Vec<u8>, stale: bool },
     Repeat { device: u8 },
-    Head { device: u8, adds: Vec<u8>, drops: Vec<u8>, covers_all: bool, agreed: bool },
+    Head { device: u8, adds: Vec<u8>, drops: Vec<u8>, covers_all: bool, agreed: bool, purge: bool },
     Reserve { device: u8, pack: u8, class: u8 },
     Stored { device: u8, pack: u8 },
     Join,
@@ -44,9 +44,12 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (device.clone(), packs(), prop::bool::weighted(0.1))
             .prop_map(|(device, packs, stale)| Step::Events { device, packs, stale }),
         1 => device.clone().prop_map(|device| Step::Repeat { device }),
-        3 => (device.clone(), packs(), packs(), any::<bool>(), any::<bool>())
-            .prop_map(|(device, adds, drops, covers_all, agreed)| Step::Head { device, adds, drops, covers_all, agreed }),
-        6 => (device.clone(), 0u8..6, 16u8..18).prop_map(|(device, pack, class)| Step::Reserve { device, pack, class }),
+        3 => (device.clone(), packs(), packs(), any::<[bool; 3]>()).prop_map(
+            |(device, adds, drops, [covers_all, agreed, purge])| Step::Head {
+                device, adds, drops, covers_all, agreed, purge
+            }
+        ),
+        6 => (device.clone(), 0u8..6, prop::sample::select(vec![16u8, 17, 20, 21])).prop_map(|(device, pack, class)| Step::Reserve { device, pack, class }),
         6 => (device, 0u8..6).prop_map(|(device, pack)| Step::Stored { device, pack }),
         1 => Just(Step::Join),
         1 => Just(Step::ChangePassphrase),
@@ -72,6 +75,8 @@ struct Pair {
     author: Author,
     now: u64,
     last: Vec<(usize, NewRecord)>,
+    /// Records of events, by index.
+    events: Vec<u64>,
 }
 
 /// Does the same on both stores, holds the answers equal, and gives one of them.
@@ -95,6 +100,11 @@ impl Pair {
         usize::from(device) % self.author.devices.len()
     }
 
+    /// The newest record of events, which a purge may erase.
+    fn erasable(&self) -> Option<u64> {
+        self.events.last().copied()
+    }
+
     async fn append(&mut self, device: usize, new: NewRecord) {
         let (caller, now) = (self.author.caller(device), self.now);
         let done = both!(self, s => s.append(&caller, vec![new.clone()], now));
@@ -102,6 +112,9 @@ impl Pair {
             && done.grew
         {
             self.author.know(&new, done.placed[0]);
+            if new.record.header.kind == RecordKind::Events {
+                self.events.push(done.placed[0].index);
+            }
             self.last.push((device, new));
         }
     }
@@ -150,7 +163,7 @@ impl Pair {
                 let done = both!(self, s => s.append(&caller, vec![new.clone()], now));
                 assert!(!done.unwrap().grew);
             }
-            Step::Head { device, adds, drops, covers_all, agreed } => {
+            Step::Head { device, adds, drops, covers_all, agreed, purge } => {
                 let device = self.device(device);
                 let mut clear = self.author.next_head();
                 if !covers_all {
@@ -160,7 +173,12 @@ impl Pair {
                 let add = |id: &u8| Add { pack: PackId([*id; 16]), class: Class::PACK, last_day: 0 };
                 clear.adds = adds.iter().map(add).collect();
                 let kept = drops.iter().filter(|id| !adds.contains(id));
-                clear.drops = kept.map(|id| Drop { pack: PackId([*id; 16]), reason: DropReason::Merged }).collect();
+                let reason = if purge { DropReason::Purged } else { DropReason::Merged };
+                clear.drops = kept.map(|id| Drop { pack: PackId([*id; 16]), reason }).collect();
+                if covers_all {
+                    clear.front_size = clear.covered_size;
+                    clear.erase = Vec::from_iter(self.erasable().filter(|_| purge));
+                }
                 let bytes = clear.encode();
                 let len = bytes.len().next_power_of_two().max(256);
                 let mut draft = self.author.draft(device, RecordKind::Head, &bytes, len);
@@ -207,6 +225,9 @@ impl Pair {
                 for due in page.packs {
                     both!(self, s => s.pack_swept(due, now)).unwrap();
                 }
+                for account in both!(self, s => s.trimming(9)).unwrap() {
+                    while !both!(self, s => s.trim_step(&account)).unwrap() {}
+                }
                 both!(self, s => s.drop_expired(now)).unwrap();
             }
             Step::Mirror(limit) => {
@@ -239,7 +260,7 @@ impl Pair {
             let known_size = self.author.leaves.len() as u64 / 2;
             let query = OpenQuery { known_size, known_incarnation: 1, known_head: 0, known_roster: 0 };
             let _answer = both!(self, s => s.open(&caller, query, now));
-            let query = PullQuery { from: 0, known_size, headers_only: false, bytes_max: 1 << 20 };
+            let query = PullQuery { from: 0, known_size, headers_only: false, past_gaps: false, bytes_max: 1 << 20 };
             let pulled = both!(self, s => s.pull(&caller, query, now));
             if let Ok(pulled) = pulled {
                 assert_eq!(pulled.log.root(), self.author.root_at(self.author.leaves.len()));
@@ -273,7 +294,7 @@ proptest! {
             let (model, sqlite) = (Model::new(), Sqlite::open(&path).await.unwrap());
             Author::register(&sqlite, 1).await;
             let author = Author::register(&model, 1).await;
-            let mut pair = Pair { model, sqlite, author, now: T0, last: Vec::new() };
+            let mut pair = Pair { model, sqlite, author, now: T0, last: Vec::new(), events: Vec::new() };
             for step in steps {
                 pair.take(step, &path).await;
             }

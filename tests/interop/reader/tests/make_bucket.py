@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from ..derive import B, H, K, chat_id, event_id, file_id, lp, padding, svarint, u8, u16, u32, u64, uvarint, verifying_key
-from ..row import Row
+from ..fold.acts import at, named
+from ..row import OWN_DELETE, UNDELETE, Row
 from ..unwrap import encapsulation_key
 
 BLOCK_BYTES, CHUNK_BYTES, IDS_PER_FILE = 32 << 10, 4 << 20, 512
@@ -77,6 +78,8 @@ class Account:
     runs: list = field(default_factory=list)
     rows: dict = field(default_factory=dict)
     digests: dict = field(default_factory=dict)
+    counted: list = field(default_factory=list)
+    terms: dict = field(default_factory=dict)
     front: list = field(default_factory=list)
     rotated: bool = False
 
@@ -185,11 +188,33 @@ class Account:
 
     def count(self, entries, last_day=0):
         """Notes rows for the digest the head will state; a caller that wants rows joined counts them itself."""
-        for e in entries:
-            key = lp(e.source.encode()) + lp(e.conversation.encode())
-            lanes = self.digests.setdefault(last_day, [0] * 1024)
-            made = K(self.digest_key, key, e.row.encode(), n=2048)
-            lanes[:] = [(a + b) % 65_536 for a, b in zip(lanes, struct.unpack("<1024H", made))]
+        self.counted += [(last_day, e) for e in entries]
+        gone = self.deleted()
+        self.digests = {}
+        for day, e in self.counted:
+            lanes = self.digests.setdefault(day, [0] * 1024)
+            _, _, target, kind, own = self.key_of(e)
+            if kind not in (OWN_DELETE, UNDELETE) and gone & {own, target}:
+                continue
+            if (day, id(e)) not in self.terms:
+                key = lp(e.source.encode()) + lp(e.conversation.encode())
+                self.terms[day, id(e)] = struct.unpack("<1024H", K(self.digest_key, key, e.row.encode(), n=2048))
+            lanes[:] = [(a + b) % 65_536 for a, b in zip(lanes, self.terms[day, id(e)])]
+
+    def deleted(self):
+        """What own deletions name that no undelete ends."""
+        acts = [(self.key_of(e)[4], e.row) for _, e in self.counted if e.row.kind in (OWN_DELETE, UNDELETE)]
+        undone = {}
+        for _, row in acts:
+            if row.kind == UNDELETE:
+                for one in named(row):
+                    undone[one] = max(undone.get(one, at(row)), at(row))
+        gone = set()
+        for own, row in acts:
+            late = any(undone.get(one, at(row) - 1) >= at(row) for one in named(row))
+            if row.kind == OWN_DELETE and own not in undone and not late:
+                gone |= named(row)
+        return gone
 
     # ---- files ------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,16 @@
+//! What its owner deleted leaves the vault; what a thief deletes does not; what is trimmed is missed by nobody.
+
+#[path = "purge/away.rs"]
+mod away;
+#[path = "purge/broken_off.rs"]
+mod broken_off;
+#[path = "purge/dedup.rs"]
+mod dedup;
+#[path = "purge/everything.rs"]
+mod everything;
+#[path = "purge/gone.rs"]
+mod gone;
+#[path = "purge/held.rs"]
+mod held;
+#[path = "purge/thief.rs"]
+mod thief;
