@@ -233,7 +233,7 @@ fn a_deletion_can_be_undone_for_a_day_counted_by_the_log() {
     let found = listed(&archive, NOW);
     assert_eq!((found.device, found.arrival, found.until), (Some(ME), None, NOW + UNDO_MS));
     let row = archive.deletion_row(&found).unwrap().unwrap();
-    archive.commit(|c| c.purge(&telegram("group:1"), &row)).unwrap();
+    archive.commit(|c| c.purge(&telegram("group:1"), &row, u64::MAX)).unwrap();
     assert_eq!(archive.deletions(NOW, &ME).unwrap(), []);
 }
 
@@ -262,7 +262,7 @@ fn a_deletion_that_names_many_messages_counts_as_many() {
     assert_eq!(import(&mut archive, &chat, &[changed]).refused, 0);
     let deletion = archive.deletions(NOW, &ME).unwrap().into_iter().find(|d| *d.chat == chat).unwrap();
     let row = archive.deletion_row(&deletion).unwrap().unwrap();
-    archive.commit(|c| c.purge(&chat, &row)).unwrap();
+    archive.commit(|c| c.purge(&chat, &row, u64::MAX)).unwrap();
     assert_eq!(state(&archive).iter().filter(|(m, _)| m.chat == chat).count(), 29);
     assert_eq!(archive.check().unwrap(), Vec::<String>::new());
 }
