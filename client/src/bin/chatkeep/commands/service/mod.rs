@@ -1,30 +1,30 @@
-//! `service`: `sync --watch` as a service of the person who is signed in, by the computer's own service manager.
+//! `service`: `sync --watch` as a service of the person who is signed in, by the computer's own service supervisor.
 
-mod manager;
+mod supervisor;
 
 use std::fs;
 
 use serde_json::json;
 
-use self::manager::{Manager, Standing};
+use self::supervisor::{Standing, Supervisor};
 use crate::args::service::{Install, Service, Uninstall};
 use crate::context::Context;
 use crate::output::{Outcome, changed};
 use crate::problem::{Problem, Result, Warning};
 
 pub fn run(context: &Context, command: &Service) -> Result<Outcome> {
-    let manager = Manager::of(context)?;
+    let supervisor = Supervisor::of(context)?;
     match command {
-        Service::Install(args) => install(context, &manager, args),
-        Service::Uninstall(args) => uninstall(context, &manager, args),
-        Service::Status => Ok(status(&manager)),
+        Service::Install(args) => install(context, &supervisor, args),
+        Service::Uninstall(args) => uninstall(context, &supervisor, args),
+        Service::Status => Ok(status(&supervisor)),
     }
 }
 
-fn install(context: &Context, manager: &Manager, args: &Install) -> Result<Outcome> {
+fn install(context: &Context, supervisor: &Supervisor, args: &Install) -> Result<Outcome> {
     // Without an account the service would end at once, each time.
     context.vault()?;
-    let (path, unit) = (manager.path(), manager.unit()?);
+    let (path, unit) = (supervisor.path(), supervisor.unit()?);
     let more = |running: bool| json!({ "path": path, "running": running, "dry_run": args.dry_run });
     if args.dry_run {
         let text = format!("Would write {}:\n\n{unit}\nand start it. Nothing changed.\n", path.display());
@@ -36,21 +36,21 @@ fn install(context: &Context, manager: &Manager, args: &Install) -> Result<Outco
         fs::create_dir_all(folder).map_err(|e| Problem::io(folder, &e))?;
         fs::write(path, &unit).map_err(|e| Problem::io(path, &e))?;
     }
-    let started = manager.start();
+    let started = supervisor.start();
     let running = started.is_ok();
     let mut text = format!("Installed {}.\n", path.display());
     match started {
         Ok(()) => text += "It runs, now and whenever you sign in to this computer. `chatkeep service status` looks.\n",
         Err(why) => {
             let warning = Warning::new("W_SERVICE", format!("the service is installed, and did not start: {why}"));
-            context.output.warn(&warning.hint(manager.by_hand()));
+            context.output.warn(&warning.hint(supervisor.by_hand()));
         }
     }
     Ok(Outcome::new(changed("service-install", !same, more(running)), text))
 }
 
-fn uninstall(context: &Context, manager: &Manager, args: &Uninstall) -> Result<Outcome> {
-    let path = manager.path();
+fn uninstall(context: &Context, supervisor: &Supervisor, args: &Uninstall) -> Result<Outcome> {
+    let path = supervisor.path();
     let more = json!({ "path": path, "dry_run": args.dry_run });
     if !path.exists() {
         return Ok(Outcome::new(changed("service-uninstall", false, more), "No service is installed.\n"));
@@ -59,19 +59,19 @@ fn uninstall(context: &Context, manager: &Manager, args: &Uninstall) -> Result<O
         let text = format!("Would stop the service and remove {}. Nothing changed.\n", path.display());
         return Ok(Outcome::new(changed("service-uninstall", false, more), text));
     }
-    if let Err(why) = manager.stop() {
+    if let Err(why) = supervisor.stop() {
         // Where no manager answers, nothing of it runs; the file would start it the next time.
         context.output.warn(&Warning::new("W_SERVICE", format!("the service could not be told to stop: {why}")));
     }
     fs::remove_file(path).map_err(|e| Problem::io(path, &e))?;
-    manager.forget();
+    supervisor.forget();
     let text = format!("Removed {}. The account and the archive are as they were.\n", path.display());
     Ok(Outcome::new(changed("service-uninstall", true, more), text))
 }
 
-fn status(manager: &Manager) -> Outcome {
-    let installed = manager.path().exists();
-    let Standing { running, enabled } = if installed { manager.standing() } else { Standing::default() };
+fn status(supervisor: &Supervisor) -> Outcome {
+    let installed = supervisor.path().exists();
+    let Standing { running, enabled } = if installed { supervisor.standing() } else { Standing::default() };
     let text = match (installed, running, enabled) {
         (false, ..) => "No service is installed. `chatkeep service install` installs it.\n",
         (true, true, true) => "Running, and started whenever you sign in to this computer.\n",
@@ -85,7 +85,7 @@ fn status(manager: &Manager) -> Outcome {
         "installed": installed,
         "running": running,
         "enabled": enabled,
-        "path": manager.path(),
+        "path": supervisor.path(),
     });
     // For monitoring: something that should run and does not is not well.
     Outcome::new(json, text).exit(if installed && !running { 3 } else { 0 })

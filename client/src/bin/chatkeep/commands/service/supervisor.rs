@@ -23,7 +23,7 @@ enum Kind {
     Launchd,
 }
 
-pub struct Manager {
+pub struct Supervisor {
     kind: Kind,
     /// `chatkeep-sync`, with a profile's name behind it.
     name: String,
@@ -34,7 +34,7 @@ pub struct Manager {
     variables: Vec<(String, String)>,
 }
 
-impl Manager {
+impl Supervisor {
     pub fn of(context: &Context) -> Result<Self> {
         let kind = if cfg!(target_os = "macos") { Kind::Launchd } else { Kind::Systemd };
         let home = std::env::var_os("HOME").map(PathBuf::from).ok_or_else(|| Problem::usage("HOME is not set"))?;
@@ -227,12 +227,12 @@ mod tests {
 
     #[test]
     fn a_unit_starts_this_program_in_this_home_whatever_its_path() {
-        let command = ["/home/ana/my \"apps\"/100%/$HOME/chatkeep", "sync", "--watch"].map(str::to_owned);
-        let variables = [("CHATKEEP_HOME".to_owned(), "/home/ana/50% \\ \"x\"".to_owned())];
+        let command = ["/opt/ana/my \"apps\"/100%/$HOME/chatkeep", "sync", "--watch"].map(str::to_owned);
+        let variables = [("CHATKEEP_HOME".to_owned(), "/opt/ana/50% \\ \"x\"".to_owned())];
         let unit = systemd_unit(&command, &variables).unwrap();
         let line = |start: &str| unit.lines().find(|line| line.starts_with(start)).unwrap().to_owned();
-        assert_eq!(line("ExecStart="), r#"ExecStart="/home/ana/my \"apps\"/100%%/$$HOME/chatkeep" "sync" "--watch""#);
-        assert_eq!(line("Environment="), r#"Environment="CHATKEEP_HOME=/home/ana/50%% \\ \"x\"""#);
+        assert_eq!(line("ExecStart="), r#"ExecStart="/opt/ana/my \"apps\"/100%%/$$HOME/chatkeep" "sync" "--watch""#);
+        assert_eq!(line("Environment="), r#"Environment="CHATKEEP_HOME=/opt/ana/50%% \\ \"x\"""#);
         assert!(line("Type=") == "Type=notify" && line("WantedBy=") == "WantedBy=default.target");
         assert!(unit.starts_with("[Unit]\n") && !unit.contains("%h"));
     }
