@@ -178,9 +178,14 @@ class Chatkeep(Contestant):
 
     def backup(self):
         cost = self.run([self.bins / "chatkeep", "backup", self.account, "--json"])
+        indexed = self.indexed()
         # The clock has stopped: what it stopped for must be there, every row readable in this home and nothing waiting.
         chats = self.quietly(self.bins / "chatkeep", "chats", "--json")
-        return cost | self.readable(chats)
+        return cost | indexed | self.readable(chats)
+
+    def indexed(self):
+        """How long the last command filled the search index, after all it brought could be read; its clock ran on."""
+        return {"index_s": json.loads(self.log.read_text()).get("index_s") or 0}
 
     def readable(self, chats):
         with open(self.account / "messages.jsonl", "rb") as lines:
@@ -199,7 +204,7 @@ class Chatkeep(Contestant):
         self.homes += 1
         self.env = own | {"CHATKEEP_HOME": f"{into}-home"}
         sign_in = [self.bins / "chatkeep", "login", f"me@{self.service.address}", "--device-name", f"restored-{self.homes}"]
-        cost = self.run(sign_in, [self.bins / "chatkeep", "restore"])
+        cost = self.run(sign_in, [self.bins / "chatkeep", "restore", "--json"]) | self.indexed()
         written = self.run([self.bins / "chatkeep", "export", "--as", "jsonl", "--out", into])
         self.env = own
         shutil.rmtree(f"{into}-home")

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use client::archive::Archive;
 use client::crypto::RecoveryKey;
@@ -10,7 +11,7 @@ use client::sources::{ChatInfo, Sink as _};
 use client::sync::BackupOptions;
 use client::vault::{Vault, Where, Work};
 use service::auth::secrets::Secrets;
-use service::env::{SystemClock, SystemEntropy};
+use service::env::{Clock, SystemClock, SystemEntropy};
 use service::meta::Sqlite;
 use service::mirror::Mirror;
 use service::objects::Folder;
@@ -28,6 +29,31 @@ pub struct Running {
     service: Arc<InProcess>,
     mirror: Mirror,
     objects: Arc<Stopping>,
+    pub clock: Arc<Ahead>,
+}
+
+/// The clock of service and devices: the system's, and what has been passed over.
+#[derive(Default)]
+pub struct Ahead(AtomicU64);
+
+impl Ahead {
+    pub fn pass(&self, hours: u64) {
+        self.0.fetch_add(hours * 3_600_000, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Ahead {
+    fn now_ms(&self) -> u64 {
+        SystemClock.now_ms() + self.0.load(Ordering::Relaxed)
+    }
+}
+
+struct Hands(Arc<Ahead>);
+
+impl client::env::Clock for Hands {
+    fn now_ms(&self) -> u64 {
+        self.0.now_ms()
+    }
 }
 
 impl Running {
@@ -41,16 +67,18 @@ impl Running {
             auth_per_minute: 10_000,
             ..Settings::default()
         };
-        let clock = Arc::new(SystemClock);
+        let clock = Arc::new(Ahead::default());
         let secrets = Secrets::fresh(&SystemEntropy);
         let service =
             Service::new(meta.clone(), objects.clone(), secrets, clock.clone(), Arc::new(SystemEntropy), settings);
-        let mirror = Mirror { meta, objects: objects.clone(), clock, work: service.mirror_work() };
-        Self { dir, service: Arc::new(InProcess::start(service)), mirror, objects }
+        let mirror = Mirror { meta, objects: objects.clone(), clock: clock.clone(), work: service.mirror_work() };
+        Self { dir, service: Arc::new(InProcess::start(service)), mirror, objects, clock }
     }
 
     pub fn at(&self) -> Where {
-        reached_by(Arc::new(Pipes(self.service.clone())))
+        let mut at = reached_by(Arc::new(Pipes(self.service.clone())));
+        at.env.clock = Arc::new(Hands(self.clock.clone()));
+        at
     }
 
     /// The folder, once everything that is to be mirrored is.

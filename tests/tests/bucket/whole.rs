@@ -112,15 +112,16 @@ async fn a_new_recovery_key_opens_it_over_the_rotation_and_the_old_one_no_more()
 async fn both_readers_count_a_deletion_alike_before_and_after_its_purge() {
     let mut written = Written::with_history().await;
     for hours in [0, 25] {
+        written.running.clock.pass(hours);
         let message = written.archive.export(None, None, None).unwrap().map(|message| message.unwrap().0);
         let message = message.into_iter().find(|message| !message.attachments.is_empty()).unwrap();
-        let at = Env::system().now_ms() - hours * 3_600_000;
+        let at = written.vault.session.env.now_ms();
         let deletion = client::merge::own_delete(&message, at, &format!("deletion {hours}"));
         written.archive.record(&message.chat, &deletion).unwrap();
         written.backup().await;
         written.backup().await;
         let left = written.archive.deletions_open(u64::MAX).unwrap().len();
-        assert_eq!(left, 1, "the first waits, the second is purged");
+        assert_eq!(left, 1, "the newest waits, the one before is purged");
         let bucket = written.running.bucket().await;
         let place = Place::new();
         let kit = place.dir.path().join("kit.txt");
