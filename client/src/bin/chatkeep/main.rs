@@ -32,6 +32,11 @@ use problem::{Problem, Result, Warning};
 /// The product's name in this crate.
 pub const NAME: &str = "chatkeep";
 
+/// musl's own allocator has one lock for all threads (decision 15).
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     // Before any secret is in memory.
     let dumps = no_core_dumps();

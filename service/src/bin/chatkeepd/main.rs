@@ -16,6 +16,11 @@ use service::ops::process;
 use cli::{Cli, Command, ConfigCommand};
 use output::{Failure, Output};
 
+/// musl's own allocator has one lock for all threads (decision 15).
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     // Before any secret is in memory.
     let dumps_off = process::no_core_dumps();
