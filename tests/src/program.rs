@@ -2,7 +2,6 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -22,6 +21,30 @@ pub struct Program {
     pub address: SocketAddr,
     ops: SocketAddr,
     data_dir: PathBuf,
+    /// Its state is on a disk of its own.
+    has_disk: bool,
+}
+
+/// A disk without room.
+pub enum Filled {
+    File(PathBuf),
+    Limit(u32),
+}
+
+impl Filled {
+    pub fn empty(self) {
+        match self {
+            Self::File(path) => std::fs::remove_file(path).unwrap(),
+            Self::Limit(id) => limited(id, "unlimited"),
+        }
+    }
+}
+
+/// Sets how long files may become that a process writes.
+fn limited(id: u32, bytes: &str) {
+    let limit = format!("--fsize={bytes}:unlimited");
+    let set = Command::new("prlimit").args(["--pid", &id.to_string(), &limit]).status().unwrap();
+    assert!(set.success());
 }
 
 /// The service's program, which stands beside the test programs' folder.
@@ -42,23 +65,47 @@ impl Program {
         Self::by(Command::new(binary()), data_dir, address, settings)
     }
 
-    /// Starts it with its state on a disk of its own, of so many bytes. It is a file system in memory that only this
-    /// process has, so it is gone with it; whoever is not root needs user namespaces.
+    /// Starts it with its state on a disk of its own, of so many bytes, which [`fill`](Self::fill) fills. It is a file
+    /// system in memory that only this process has, so it is gone with it. Where nobody may mount one, the process is
+    /// kept from writing instead.
     pub fn on_a_disk_of(bytes: u64, data_dir: &Path) -> Self {
-        let mut command = Command::new("unshare");
-        command.arg("--mount");
-        if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
-            command.arg("--map-root-user");
-        }
+        let ways: [&[&str]; 2] = [&["--mount"], &["--mount", "--map-root-user"]];
+        let may = |way: &&&[&str]| {
+            let mut command = Command::new("unshare");
+            command.args(**way).args(["mount", "-t", "tmpfs", "chatkeepd", "/mnt"]);
+            command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+        };
+        let Some(way) = ways.iter().find(may) else {
+            println!("no file system can be mounted here: the process is kept from writing instead");
+            let mut command = Command::new("sh");
+            command.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh"]).arg(binary());
+            return Self::by(command, data_dir, None, &[]);
+        };
         let mount = "mount -t tmpfs -o size=\"$1\" chatkeepd \"$2\" && shift 2 && exec \"$@\"";
-        command.args(["sh", "-c", mount, "sh", &bytes.to_string()]).arg(data_dir).arg(binary());
-        Self::by(command, data_dir, None, &[])
+        let mut command = Command::new("unshare");
+        command.args(*way).args(["sh", "-c", mount, "sh", &bytes.to_string()]).arg(data_dir).arg(binary());
+        let mut program = Self::by(command, data_dir, None, &[]);
+        program.has_disk = true;
+        program
     }
 
-    /// A file on the disk that [`on_a_disk_of`](Self::on_a_disk_of) made, as this process reaches it.
-    pub fn on_its_disk(&self, name: &str) -> PathBuf {
+    /// Takes all the room there is, until the answer is [emptied](Filled::empty).
+    pub fn fill(&self) -> Filled {
+        let id = self.child.id();
+        if !self.has_disk {
+            limited(id, "0");
+            return Filled::Limit(id);
+        }
         let state = self.data_dir.strip_prefix("/").unwrap_or(&self.data_dir);
-        Path::new("/proc").join(self.child.id().to_string()).join("root").join(state).join(name)
+        // As the process sees it.
+        let path = Path::new("/proc").join(id.to_string()).join("root").join(state).join("filler");
+        let mut file = std::fs::OpenOptions::new().create_new(true).append(true).open(&path).unwrap();
+        for piece in [1 << 20, 4096, 1] {
+            while file.write_all(&vec![0; piece]).is_ok() {}
+        }
+        let full = std::io::Error::last_os_error();
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull, "{full}");
+        Filled::File(path)
     }
 
     fn by(mut command: Command, data_dir: &Path, address: Option<SocketAddr>, settings: &[String]) -> Self {
@@ -95,7 +142,7 @@ impl Program {
         });
         let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
         let data_dir = data_dir.to_path_buf();
-        let mut program = Self { child, lines, log, address: nowhere, ops: nowhere, data_dir };
+        let mut program = Self { child, lines, log, address: nowhere, ops: nowhere, data_dir, has_disk: false };
         program.ops = program.told("ops_listening");
         program.address = program.told("listening");
         program

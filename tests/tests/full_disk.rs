@@ -1,9 +1,6 @@
 //! A service whose disk fills: it acknowledges nothing it could not keep, answers readers all the same, and goes on once
 //! there is room. The disk is a real file system of a few megabytes.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use client::archive::Archive;
@@ -17,25 +14,6 @@ use tests::program::Program;
 use tests::world::{PASSPHRASE, by_passphrase, label, name, reached_by, register_at};
 
 const DISK_BYTES: u64 = 24 << 20;
-
-/// Takes all the room that is left on a disk.
-struct Filler(PathBuf);
-
-impl Filler {
-    fn take(path: PathBuf) -> Self {
-        let mut file = OpenOptions::new().create_new(true).append(true).open(&path).unwrap();
-        for piece in [1 << 20, 4096, 1] {
-            while file.write_all(&vec![0; piece]).is_ok() {}
-        }
-        let full = std::io::Error::last_os_error();
-        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull, "{full}");
-        Self(path)
-    }
-
-    fn give_back(self) {
-        std::fs::remove_file(self.0).unwrap();
-    }
-}
 
 fn at(service: &Program) -> Where {
     let address = ServerAddress::parse(&format!("http://{}", service.address)).unwrap();
@@ -68,7 +46,7 @@ async fn nothing_is_acknowledged_on_a_full_disk_readers_go_on_and_nothing_is_los
     let mut there = phone.archive().unwrap();
     let rows = |archive: &Archive| listed(archive);
 
-    let filler = Filler::take(service.on_its_disk("filler"));
+    let filler = service.fill();
     // What waits here is more than the pages that the database has left.
     import(&mut here, 2, 0, 3_000, 200);
     for round in 0..3 {
@@ -84,7 +62,7 @@ async fn nothing_is_acknowledged_on_a_full_disk_readers_go_on_and_nothing_is_los
     let third = Vault::login(at(&service), name("ana"), by_passphrase(PASSPHRASE), label("tablet")).await;
     refused("a sign-in", third.map(drop));
 
-    filler.give_back();
+    filler.empty();
     laptop.backup(&mut here, &BackupOptions::default(), &quiet).await.unwrap();
     phone.restore(&mut there, &RestoreOptions::default(), &quiet).await.unwrap();
     phone.sync(&mut there, &quiet).await.unwrap();
