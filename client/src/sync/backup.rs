@@ -122,7 +122,7 @@ impl Vault {
 
 impl Flow<'_> {
     /// Hides the snapshots that the account's rule hides by now.
-    async fn hide_by_rule(&mut self) -> Result<()> {
+    pub(super) async fn hide_by_rule(&mut self) -> Result<()> {
         let env = self.vault.session.env.clone();
         if apply_retention(self.archive, &env)? > 0 {
             self.push_rows().await?;
