@@ -16,7 +16,7 @@ use crate::event::{Chat, Kind, Row};
 use crate::ids::EventId;
 
 /// Rows of one message lie this far apart at most: strands of formats without ids differ by up to 27 hours.
-pub(super) const APART_MS: i64 = 28 * 3_600_000;
+pub const APART_MS: i64 = 28 * 3_600_000;
 /// An undelete ends deletions of rows it shares a name with, and these name others in turn.
 const REACH_MS: i64 = 4 * APART_MS;
 

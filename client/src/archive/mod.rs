@@ -47,7 +47,7 @@ pub use chunks::{Chunk, FileChunks};
 pub use commit::{Commit, Put};
 pub use deletions::{Deletion, HELD_MS, UNDO_MS};
 pub use error::{ArchiveError, Result};
-pub use graves::Grave;
+pub use graves::{APART_MS, Grave};
 pub use import::{ChatCount, Import, Imported};
 pub use log::{Note, OwnRecord, PackState, StagedPack, leave_note, peek};
 pub use mass::{MASS_MAX, MASS_MIN, Mass, mass, mass_limit};

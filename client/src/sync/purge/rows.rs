@@ -5,14 +5,11 @@ use proto::wire::head::DropReason;
 use super::super::flow::Flow;
 use super::super::fold::{Plan, merge_failed, reach_to};
 use super::{Dead, MADE_BYTES_MAX, PACKS_MAX, Progress};
-use crate::archive::Grave;
+use crate::archive::{APART_MS, Grave};
 use crate::error::{Error, Result};
 use crate::ids::{ChatId, PackId};
 use crate::pack::{Family, RunEntry, RunWriter, SealedRun};
 use crate::strata::{RunRows, Sorted as _};
-
-/// Rows of one message lie this far apart at most.
-const APART_MS: i64 = 28 * 3_600_000;
 
 impl Flow<'_> {
     /// Looks into every run that may hold a dead row and replaces those that do; false where there is more to do than
