@@ -54,7 +54,7 @@ impl Folder {
 
     fn read_part(&self, name: &str, offset: u64, length: u64) -> Result<Vec<u8>, NoPack> {
         let (mut file, whole) = self.open(name)?;
-        let there = whole.saturating_sub(offset).min(length).min(PACK_BYTES_MAX as u64);
+        let there = whole.saturating_sub(offset).min(length).min(PACK_BYTES_MAX as u64 + 1);
         file.seek(SeekFrom::Start(offset)).map_err(reason)?;
         read_exactly(file, there)
     }
@@ -95,10 +95,32 @@ impl Packs for FolderPacks<'_> {
     async fn read(&self, id: PackId, part: Part) -> Result<Vec<u8>, NoPack> {
         let name = format!("{}/{}", self.address, id.hex());
         let bytes = match part {
-            Part::Whole => self.folder.read(&name, PACK_BYTES_MAX)?,
+            // Of one that something was added to, as much as shows that; what is sealed inside it can still be opened.
+            Part::Whole => self.folder.read_part(&name, 0, PACK_BYTES_MAX as u64 + 1)?,
             Part::Range { offset, length } => self.folder.read_part(&name, offset, length)?,
         };
         self.work.received(bytes.len() as u64);
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proto::wire::ladder::Class;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_pack_longer_than_any_is_read_for_what_it_holds_and_is_not_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let id = PackId::from_hex(&"ab".repeat(16)).unwrap();
+        std::fs::create_dir(dir.path().join("of")).unwrap();
+        let file = File::create(dir.path().join("of").join(id.hex())).unwrap();
+        file.set_len(PACK_BYTES_MAX as u64 + 70_000).unwrap();
+        let folder = Folder::at(dir.path());
+        let packs = FolderPacks { folder: &folder, address: "of", work: &Work::quiet() };
+        assert_eq!(packs.read(id, Part::Whole).await.unwrap().len(), PACK_BYTES_MAX + 1);
+        let most = Class::of_length(PACK_BYTES_MAX).unwrap();
+        assert!(matches!(packs.get(id, most).await, Err(NoPack::Long)));
     }
 }
