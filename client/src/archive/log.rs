@@ -53,6 +53,8 @@ pub enum Note {
     /// Only in an archive that proves a restore beside this device's own one: how many of the device's records the log
     /// had when it was made. They were sent from there, so no copy of the device made them.
     SentElsewhere,
+    /// The token the service gave last: it admits for an hour, so that not every command signs in.
+    Token,
     /// What the next record carries that is sent before it is kept.
     Ticket,
     /// A copy of this device writes elsewhere: this one has seen a record that it signed and never made.
@@ -85,6 +87,7 @@ impl Note {
             Self::SentElsewhere => "sent_elsewhere",
             Self::Kept => "kept",
             Self::Ticket => "ticket",
+            Self::Token => "token",
         }
     }
 }

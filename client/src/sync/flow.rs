@@ -6,6 +6,7 @@ use std::sync::Arc;
 use proto::wire::header::{Header, RecordKind};
 
 use super::tickets::Tickets;
+use super::token;
 use crate::archive::{Archive, Commit, Note};
 use crate::crypto::{ChunkIdKey, CutKey, DigestKey, EventKey, Keyring};
 use crate::env::SharedEntropy;
@@ -58,6 +59,7 @@ impl<'a> Flow<'a> {
             None => 0,
             Some(note) => agreed(&note).map_err(|_| broken("its own state cannot be read"))?,
         };
+        token::take_up(vault, archive)?;
         let tickets = Tickets::of(archive)?;
         let lifetime = vault.ring.lifetime();
         let keys = Keys {

@@ -37,6 +37,7 @@ mod snapshot;
 mod take_in;
 mod through_head;
 mod tickets;
+mod token;
 mod upload;
 
 pub use backup::{Backup, BackupOptions, Synced};

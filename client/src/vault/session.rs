@@ -91,6 +91,16 @@ impl Session {
         Ok(kept.insert(token).clone())
     }
 
+    /// Offers a token an earlier process was given; one that is here already stays.
+    pub fn offer(&mut self, token: Token) {
+        self.token.get_mut().get_or_insert(token);
+    }
+
+    /// The token as it is now, for processes to come.
+    pub fn held(&mut self) -> Option<Token> {
+        self.token.get_mut().clone()
+    }
+
     async fn sign_in(&self, remote: &Remote, now_ms: i64) -> Result<Token, CallError> {
         let account = Bytes::copy_from_slice(&self.identity.account.0);
         let device = Bytes::copy_from_slice(&self.device.id().0);

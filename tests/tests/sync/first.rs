@@ -84,3 +84,21 @@ async fn two_devices_take_turns() {
     assert_eq!(listed(&one), listed(&two));
     assert_eq!(listed(&one).len(), 30 + 9 * 20);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_command_signs_in_with_the_token_of_the_last() {
+    let world = World::new();
+    let place = Place::new();
+    let (joined, _) = world.register("ana", "laptop").await;
+    let mut laptop = place.install(joined);
+    let mut archive = laptop.archive().unwrap();
+    import(&mut archive, 1, 0, 5, 0);
+    laptop.backup(&mut archive, &BackupOptions::default(), &Work::quiet()).await.unwrap();
+    let token = laptop.session.held().expect("a token").bytes;
+    drop((laptop, archive));
+    let mut again = place.open(&world).unwrap();
+    let mut archive = again.archive().unwrap();
+    assert!(again.session.held().is_none());
+    again.sync(&mut archive, &Work::quiet()).await.unwrap();
+    assert_eq!(again.session.held().expect("a token").bytes, token);
+}

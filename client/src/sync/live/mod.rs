@@ -237,6 +237,7 @@ impl<'a> Live<'a> {
     async fn begin(mut flow: Flow<'a>, options: LiveOptions) -> Result<Self> {
         flow.note_digest()?;
         flow.draw_ticket()?;
+        flow.keep_token()?;
         let hints = flow.watch().await?;
         flow.soon = true;
         let contact_at = after(options.interval);
