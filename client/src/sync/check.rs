@@ -1,21 +1,21 @@
 //! Checking what the vault holds: the log's proof, the head, every page and run, and on demand every chunk.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::StreamExt as _;
 use proto::wire::bytes::{Malformed, Reader, Writer};
-use proto::wire::ladder::Class;
 
-use super::apply::entry;
 use super::catalogue::read_catalogue;
 use super::flow::{Flow, broken};
 use super::head::OpenHead;
-use super::packs::{Packs as _, Part, ServicePacks};
+use super::packs::{NoPack, Packs as _, Part, ServicePacks};
+use super::verify::{Object, Verdict, Verifier};
 use crate::archive::{Archive, Chunk, Note};
+use crate::env::Hands;
 use crate::error::{Error, Result};
 use crate::ids::{EventId, PackId};
-use crate::pack::{Family, RunEntry, open_packed_chunk, open_page, open_run, read_chunk_block};
-use crate::strata::{RunRows, Sorted as _};
+use crate::pack::{Family, RunEntry, open_page};
 use crate::vault::{Phase, Progress, Vault, Work};
 
 /// How much to read.
@@ -52,27 +52,9 @@ pub struct Checked {
     pub problems: Vec<Problem>,
 }
 
-/// What one object turned out to be.
-pub(super) type Verdict = std::result::Result<(), &'static str>;
-
-/// An object of the vault and what it should be.
-enum Object {
-    Front(crate::pack::PackRef),
-    Run(RunEntry),
-    Chunks(PackId, Vec<Chunk>),
-}
-
-impl Object {
-    fn id(&self) -> PackId {
-        match self {
-            Self::Front(page) => page.id,
-            Self::Run(run) => run.pack.id,
-            Self::Chunks(id, _) => *id,
-        }
-    }
-}
-
 const AHEAD: usize = 4;
+/// Objects that are opened side by side.
+const OPENED_AT_ONCE: usize = 4;
 
 impl Vault {
     /// Reads what the vault holds and verifies it. Problems are noted, so that the next backup from here repairs what
@@ -170,24 +152,28 @@ impl Flow<'_> {
     async fn check_objects(&mut self, objects: Vec<Object>, out: &mut Checked) -> Result<()> {
         let source = ServicePacks { session: &self.vault.session, work: &self.work };
         let total = objects.len() as u64;
+        let verifier = Arc::new(Verifier {
+            account: self.account(),
+            event: self.keys.event.clone(),
+            chunk: self.vault.ring.lifetime().chunk_id_key(),
+        });
+        let hands = self.vault.session.env.hands;
+        // Read in order, opened by several hands beside that.
         let mut coming = futures::stream::iter(objects)
             .map(|object| {
                 let source = &source;
                 async move { (source.read(object.id(), Part::Whole).await, object) }
             })
-            .buffered(AHEAD);
+            .buffered(AHEAD)
+            .map(|(got, object)| opened(hands, verifier.clone(), object, got))
+            .buffered(OPENED_AT_ONCE);
         let mut done = 0;
-        while let Some((got, object)) = coming.next().await {
+        while let Some(checked) = coming.next().await {
             self.work.check()?;
+            let (object, read, verdict) = checked?;
             out.objects += 1;
+            out.read_bytes += read;
             done += 1;
-            let verdict = match got {
-                Ok(bytes) => {
-                    out.read_bytes += bytes.len() as u64;
-                    self.verify(&object, &bytes)?
-                }
-                Err(no) => Err(no.reason()?),
-            };
             if let Err(kind) = verdict {
                 out.problems.push(self.problem(kind, &object)?);
             }
@@ -201,58 +187,6 @@ impl Flow<'_> {
             });
         }
         Ok(())
-    }
-
-    fn verify(&self, object: &Object, bytes: &[u8]) -> Result<Verdict> {
-        Ok(match object {
-            Object::Front(page) => {
-                whole(bytes, page.class.bytes(), || open_run(&self.account(), page, bytes).map(|_| ()).map_err(|_| ()))
-            }
-            Object::Run(run) => whole(bytes, run.pack.class.bytes(), || match run.family {
-                Family::Messages => {
-                    let mut rows = RunRows::open(&self.account(), run, bytes, &self.keys.event).map_err(|_| ())?;
-                    while rows.next_row().map_err(|_| ())?.is_some() {}
-                    Ok(())
-                }
-                Family::Chunks => {
-                    let open = open_run(&self.account(), &run.pack, bytes).map_err(|_| ())?;
-                    open.blocks.iter().try_for_each(|block| read_chunk_block(block).map(|_| ()).map_err(|_| ()))
-                }
-            }),
-            Object::Chunks(_, chunks) => {
-                for chunk in chunks {
-                    let entry = entry(chunk)?;
-                    let start = entry.offset as usize;
-                    let Some(sealed) = bytes.get(start..start.saturating_add(entry.sealed_len as usize)) else {
-                        return Ok(Err("truncated"));
-                    };
-                    if open_packed_chunk(&self.account(), &self.keys.chunk, &entry, sealed).is_err() {
-                        return Ok(Err("damaged"));
-                    }
-                }
-                self.verify_padding(chunks, bytes)?
-            }
-        })
-    }
-
-    /// A chunk pack is padded by its first chunk's key: a flipped byte behind the last chunk shows as well.
-    fn verify_padding(&self, chunks: &[Chunk], bytes: &[u8]) -> Result<Verdict> {
-        let mut by_place: Vec<&Chunk> = chunks.iter().collect();
-        by_place.sort_by_key(|chunk| chunk.at);
-        let end = by_place.last().map_or(0, |c| c.at as usize + c.sealed_bytes as usize);
-        // Padding cut off at another class still begins as it should: the length tells.
-        if Class::fitting(end, Class::PACK).is_none_or(|class| bytes.len() < class.bytes()) {
-            return Ok(Err("truncated"));
-        }
-        // Where the pack's other chunks have newer places, what lies between is not this device's to judge.
-        let contiguous = by_place
-            .iter()
-            .try_fold(0u64, |at, chunk| (u64::from(chunk.at) == at).then(|| at + u64::from(chunk.sealed_bytes)));
-        let (Some(first), Some(_)) = (by_place.first(), contiguous) else { return Ok(Ok(())) };
-        let first = entry(first)?;
-        let rest = bytes.get(end..).unwrap_or_default();
-        let holds = bytes.len().is_power_of_two() && ends_in(rest, &first.key.padding(&first.pack, rest.len()));
-        Ok(if holds { Ok(()) } else { Err("damaged") })
     }
 
     fn problem(&self, kind: &'static str, object: &Object) -> Result<Problem> {
@@ -331,54 +265,18 @@ fn arrived(run: &RunEntry) -> u64 {
     run.arrival.0.saturating_sub(1)
 }
 
-fn whole(bytes: &[u8], length: usize, verify: impl FnOnce() -> std::result::Result<(), ()>) -> Verdict {
-    match bytes.len() {
-        n if n < length => Err("truncated"),
-        n if n > length => Err("damaged"),
-        _ => verify().map_err(|()| "damaged"),
-    }
-}
-
-/// Bytes of padding by which it is known.
-const MARK: usize = 32;
-
-/// Whether what lies behind the chunks this device knows of a pack is padding, or chunks with newer places and then
-/// padding: when two devices bring the same photo at once, each pack holds it and one of them is its place.
-fn ends_in(rest: &[u8], padding: &[u8]) -> bool {
-    if rest == padding {
-        return true;
-    }
-    let alike = |from: usize, to: usize| from < to && rest.get(from..to) == padding.get(from..to);
-    if alike(MARK, 2 * MARK) || alike(rest.len().saturating_sub(MARK), rest.len()) {
-        return false;
-    }
-    let Some(mark) = padding.get(..MARK) else { return true };
-    let begins = rest.windows(MARK).position(|window| window == mark);
-    begins.is_none_or(|at| rest.get(at..) == padding.get(..rest.len() - at))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::ends_in;
-
-    #[test]
-    fn padding_is_told_from_chunks_and_from_damage() {
-        let padding: Vec<u8> =
-            (0..4_096u32).flat_map(|n| blake3::hash(&n.to_le_bytes()).as_bytes()[..1].to_vec()).collect();
-        assert!(ends_in(&padding, &padding));
-        let behind_a_chunk = [&[7; 900][..], &padding[..3_196]].concat();
-        assert!(ends_in(&behind_a_chunk, &padding));
-        assert!(ends_in(&[7; 4_096], &padding), "a chunk up to the end");
-        assert!(ends_in(&[], &[]));
-        for at in 0..padding.len() {
-            let mut spoilt = padding.clone();
-            spoilt[at] ^= 1;
-            assert!(!ends_in(&spoilt, &padding), "{at}");
-        }
-        for at in 932..4_096 {
-            let mut spoilt = behind_a_chunk.clone();
-            spoilt[at] ^= 1;
-            assert!(!ends_in(&spoilt, &padding), "{at}");
-        }
-    }
+/// Opens an object that was read, elsewhere; answers what it is with its length.
+async fn opened(
+    hands: Hands,
+    verifier: Arc<Verifier>,
+    object: Object,
+    got: std::result::Result<Vec<u8>, NoPack>,
+) -> Result<(Object, u64, Verdict)> {
+    let bytes = match got {
+        Ok(bytes) => bytes,
+        Err(no) => return Ok((object, 0, Err(no.reason()?))),
+    };
+    let read = bytes.len() as u64;
+    let (verdict, object) = hands.begin(move || (verifier.verify(&object, &bytes), object)).await?;
+    Ok((object, read, verdict?))
 }

@@ -39,6 +39,7 @@ mod through_head;
 mod tickets;
 mod token;
 mod upload;
+mod verify;
 
 pub use backup::{Backup, BackupOptions, Synced};
 pub use bucket::{FromBucket, Lost};
