@@ -27,7 +27,7 @@ pub struct Show {
     /// How many messages
     #[arg(short = 'n', value_name = "N", default_value_t = 20)]
     pub limit: usize,
-    /// Stay, and show new messages as they come in
+    /// Stay, and show what comes in: messages, and what is done to the last 500
     #[arg(long, conflicts_with_all = ["around", "date"])]
     pub follow: bool,
 }
