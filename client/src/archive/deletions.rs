@@ -19,8 +19,8 @@ use crate::ids::{DeviceId, EventId};
 const ROWS_OF_A_MESSAGE: usize = 4;
 
 /// Which rows the indexes of deletions are over.
-const OF_MESSAGES: &str = "kind IN (18, 19)";
-const OF_MEDIA: &str = "kind IN (24, 25)";
+pub(super) const OF_MESSAGES: &str = "kind IN (18, 19)";
+pub(super) const OF_MEDIA: &str = "kind IN (24, 25)";
 
 /// How long a deletion can be undone, and nothing of it goes.
 pub const UNDO_MS: i64 = 24 * 3_600_000;

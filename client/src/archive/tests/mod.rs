@@ -3,9 +3,11 @@
 mod acts;
 mod concurrency;
 mod graves;
+mod media_deletions;
 mod importing;
 mod merging;
 mod plaintext;
+mod read_marks;
 mod reading;
 mod stretches;
 mod support;
