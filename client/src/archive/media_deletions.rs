@@ -108,7 +108,8 @@ impl Archive {
     }
 
     fn has_file(&self, file: &FileId) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM files WHERE file = ?1) OR EXISTS (SELECT 1 FROM file_chunks WHERE file = ?1)";
+        let sql =
+            "SELECT EXISTS (SELECT 1 FROM files WHERE file = ?1) OR EXISTS (SELECT 1 FROM file_chunks WHERE file = ?1)";
         Ok(self.db.one(sql, [file.0], |r| r.get(0))?)
     }
 }

@@ -62,8 +62,8 @@ impl Archive {
 
     /// Exports that files wait in which the vault lacks, with how many they are; the first by name.
     pub fn waiting_outside(&self) -> Result<Vec<(PathBuf, u64)>> {
-        let mut statement = self.db.prepare_cached(
-            &format!("SELECT o.export, count(DISTINCT o.file) FROM outside o JOIN files f ON f.file = o.file \
+        let mut statement = self.db.prepare_cached(&format!(
+            "SELECT o.export, count(DISTINCT o.file) FROM outside o JOIN files f ON f.file = o.file \
              WHERE f.vault = 0 AND f.here IS NULL AND {WANTED} GROUP BY o.export ORDER BY o.export",
         ))?;
         let found = statement

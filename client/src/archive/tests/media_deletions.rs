@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use super::support::*;
-use crate::archive::{Acting, Archive, Deleting, MergeRules, Parts, StoredRow, UNDO_MS};
+use crate::archive::{Acting, Archive, Deleting, HELD_MS, MergeRules, Parts, StoredRow, UNDO_MS};
 use crate::crypto::fixed::Fixed;
 use crate::event::{Kind, Presence, Row, tag};
 use crate::ids::DeviceId;
@@ -76,7 +76,11 @@ fn attachments_go_and_messages_stay_until_it_is_undone() {
         assert_eq!(archive.delete_of(&all, Deleting::Media, &mut acting).unwrap(), 2);
         assert_eq!(archive.counts().unwrap().waiting, 0, "nothing shows it, so it is not sent");
         let known = [find(&archive, "first")];
-        assert_eq!(archive.delete_of(&known, Deleting::Media, &mut acting).unwrap(), 0, "there is nothing left to delete");
+        assert_eq!(
+            archive.delete_of(&known, Deleting::Media, &mut acting).unwrap(),
+            0,
+            "there is nothing left to delete"
+        );
         // What is imported again does not bring it back.
         import_photos(&mut archive, ids);
         assert_eq!((has_photo(&archive, "first"), has_photo(&archive, "second")), (false, false));
@@ -159,4 +163,29 @@ fn a_file_is_due_when_no_deletion_of_it_can_be_undone_and_no_message_needs_it() 
     archive.drop_media_here(&files).unwrap();
     assert!(archive.deletions(NOW + 2 * UNDO_MS, &ME).unwrap().iter().all(|d| !d.is_media()));
     assert!(!archive.has_deleted_media().unwrap());
+}
+
+#[test]
+fn very_many_attachments_deleted_at_once_are_held_like_messages() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut archive = real(dir.path(), "a");
+    let chat = telegram("group:1");
+    let rows: Vec<Row> = (0..110)
+        .map(|n| {
+            let mut row = text(&n.to_string(), START + n * 60_000, "Ana", "with a photo");
+            row.set_attachments(&[present("photo.jpg", &[n as u8])]);
+            row
+        })
+        .collect();
+    import(&mut archive, &chat, &rows);
+    let mut entropy = Fixed::new("very many");
+    let mut acting = Acting { now: NOW, entropy: &mut entropy };
+    let id = archive.chat_id(&chat);
+    assert_eq!(archive.weigh_chat_of(&id, None, Deleting::Media).unwrap().messages, 110);
+    let half = archive.delete_chat_of(&id, Some(START + 100 * 60_000), Deleting::Media, &mut acting, |_| true);
+    assert_eq!(half.unwrap(), 100);
+    assert!(archive.deletions(NOW, &ME).unwrap().iter().all(|d| !d.is_held()));
+    assert_eq!(archive.delete_chat_of(&id, None, Deleting::Media, &mut acting, |_| true).unwrap(), 10);
+    let all = archive.deletions(NOW, &ME).unwrap();
+    assert!(all.len() == 110 && all.iter().all(|d| d.is_held() && d.until == NOW + HELD_MS));
 }

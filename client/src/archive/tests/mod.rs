@@ -3,8 +3,8 @@
 mod acts;
 mod concurrency;
 mod graves;
-mod media_deletions;
 mod importing;
+mod media_deletions;
 mod merging;
 mod plaintext;
 mod read_marks;

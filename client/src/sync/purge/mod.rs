@@ -108,12 +108,7 @@ impl Flow<'_> {
     }
 
     /// Makes the next head of a purge, or ends one that has nothing more to write.
-    async fn purge_once(
-        &mut self,
-        due: &[Grave],
-        media: &BTreeSet<FileId>,
-        progress: &mut Progress,
-    ) -> Result<Round> {
+    async fn purge_once(&mut self, due: &[Grave], media: &BTreeSet<FileId>, progress: &mut Progress) -> Result<Round> {
         let known = self.catalogue().await?;
         let old_pages: Vec<PackId> = known.catalogue.pages.iter().map(|page| page.pack.id).collect();
         let old_front = known.front.as_ref().map(|front| front.pack.id);

@@ -40,7 +40,8 @@ pub async fn run(context: &Context, args: &Delete) -> Result<Outcome> {
     let messages = plan.weighed.messages;
     let goes = goes(messages, what(args));
     if messages == 0 {
-        let text = if args.media_only { "There is no attachment to delete.\n" } else { "There is nothing to delete.\n" };
+        let text =
+            if args.media_only { "There is no attachment to delete.\n" } else { "There is nothing to delete.\n" };
         return Ok(Outcome::new(changed("delete", false, told(args, &wanted, &plan, false, false)), text));
     }
     if args.dry_run {
