@@ -90,7 +90,7 @@ impl Archive {
         let mut list = Vec::new();
         for chat in self.chats_with_deletions()? {
             for kinds in [(Kind::OWN_DELETE, Kind::UNDELETE), (Kind::MEDIA_DELETE, Kind::MEDIA_UNDELETE)] {
-                self.deletions_of(&chat, kinds, &authors, now, me, &wanted, &mut list)?;
+                self.deletions_of(&chat, kinds, &authors, (now, me), &wanted, &mut list)?;
             }
         }
         mass::mark(&mut list, &authors, self.counts_messages()?);
@@ -133,8 +133,7 @@ impl Archive {
         chat: &Entry,
         (deletes, undoes): (Kind, Kind),
         authors: &BTreeMap<u64, Author>,
-        now: i64,
-        me: &DeviceId,
+        (now, me): (i64, &DeviceId),
         wanted: impl Fn(&Entry, &Row, &EventId) -> Result<bool>,
         list: &mut Vec<Deletion>,
     ) -> Result<()> {
