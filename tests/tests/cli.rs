@@ -24,6 +24,8 @@ mod getting_in;
 mod interrupts;
 #[path = "cli/json.rs"]
 mod json;
+#[path = "cli/media_only.rs"]
+mod media_only;
 #[path = "cli/places.rs"]
 mod places;
 #[path = "cli/proxy.rs"]

@@ -12,5 +12,7 @@ mod everything;
 mod gone;
 #[path = "purge/held.rs"]
 mod held;
+#[path = "purge/media_only.rs"]
+mod media_only;
 #[path = "purge/thief.rs"]
 mod thief;

@@ -6,7 +6,6 @@ use rusqlite::params;
 
 use super::error::Result;
 use super::{Archive, StoredRow, media};
-use crate::event::Kind;
 
 /// Rows of one transaction.
 const BATCH_ROWS: usize = 10_000;
@@ -38,8 +37,7 @@ impl Archive {
         transaction.commit()?;
         let mut batch: Vec<StoredRow> = Vec::new();
         self.each_row(None, true, |row| {
-            let deletes = matches!(row.key.kind, Kind::OWN_DELETE | Kind::UNDELETE);
-            if deletes || row.arrival.is_some_and(|at| at < size) {
+            if row.key.kind.deletes() || row.arrival.is_some_and(|at| at < size) {
                 batch.push(row);
             }
             if batch.len() >= BATCH_ROWS {

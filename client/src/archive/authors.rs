@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::deletions::{OF_MEDIA, OF_MESSAGES};
 use super::error::Result;
 use super::statements::Statements as _;
 use super::{Archive, Commit};
@@ -44,11 +45,13 @@ impl Commit<'_> {
 
     /// Notes that deletions whose records were never seen here are here now.
     pub fn note_strange_deletions(&mut self, now: i64) -> Result<()> {
-        self.db.run(
-            "INSERT OR IGNORE INTO authors (arrival, device, at, permit) \
-             SELECT DISTINCT arrival, NULL, ?1, NULL FROM rows WHERE kind IN (18, 19) AND arrival IS NOT NULL",
-            [now],
-        )?;
+        for of in [OF_MESSAGES, OF_MEDIA] {
+            let sql = format!(
+                "INSERT OR IGNORE INTO authors (arrival, device, at, permit) \
+                 SELECT DISTINCT arrival, NULL, ?1, NULL FROM rows WHERE {of} AND arrival IS NOT NULL"
+            );
+            self.db.run(&sql, [now])?;
+        }
         Ok(())
     }
 }

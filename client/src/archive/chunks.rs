@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::error::{ArchiveError, Result};
-use super::outside::AT_HAND;
+use super::outside::{AT_HAND, WANTED};
 use super::statements::Statements as _;
 use super::stretch::{self, Opened};
 use super::{Archive, Commit, chats};
@@ -75,7 +75,7 @@ impl Archive {
     /// Files that can be read on this device and the vault lacks, behind `after`.
     pub fn waiting(&self, after: Option<&FileId>, limit: usize) -> Result<Vec<(FileId, u64)>> {
         let mut statement = self.db.prepare_cached(&format!(
-            "SELECT file, bytes FROM files f WHERE vault = 0 AND {AT_HAND} AND file > ?1 ORDER BY file LIMIT ?2"
+            "SELECT file, bytes FROM files f WHERE vault = 0 AND {AT_HAND} AND {WANTED} AND file > ?1 ORDER BY file LIMIT ?2"
         ))?;
         let after = after.map_or(Vec::new(), |f| f.0.to_vec());
         let found = statement.query_map(params![after, i64::try_from(limit).unwrap_or(i64::MAX)], |r| {

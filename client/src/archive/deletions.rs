@@ -1,6 +1,6 @@
 //! Own deletions in force: who did them, when, and until when each can be undone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, params};
@@ -18,12 +18,16 @@ use crate::ids::{DeviceId, EventId};
 /// In formats without ids: exports of several zones, and an edit or deletion in the app, bring rows of one message.
 const ROWS_OF_A_MESSAGE: usize = 4;
 
+/// Which rows the indexes of deletions are over.
+pub(super) const OF_MESSAGES: &str = "kind IN (18, 19)";
+pub(super) const OF_MEDIA: &str = "kind IN (24, 25)";
+
 /// How long a deletion can be undone, and nothing of it goes.
 pub const UNDO_MS: i64 = 24 * 3_600_000;
 /// As [`UNDO_MS`], for one of very many that no permit covers.
 pub const HELD_MS: i64 = 14 * 24 * 3_600_000;
 
-/// An own deletion in force, of a message whose rows are still here.
+/// An own deletion in force, of a message whose rows are still here, or of attachments that are.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Deletion {
     pub chat: Arc<Chat>,
@@ -57,7 +61,18 @@ impl Archive {
     ///
     /// `now` is the server's clock as far as it is known, ms; `me` wrote what waits to be sent.
     pub fn deletions(&self, now: i64, me: &DeviceId) -> Result<Vec<Deletion>> {
-        self.deletions_that(now, me, |chat, row, target| self.has_rows(chat, row, target))
+        let wanted = |chat: &Entry, row: &Row, target: &EventId| {
+            Ok(row.kind == Kind::MEDIA_DELETE || self.has_rows(chat, row, target)?)
+        };
+        let mut list = Vec::new();
+        for deletion in self.deletions_that(now, me, wanted)? {
+            // Attachments go while their message stays: what is over and has no file left is done.
+            let row = if deletion.is_media() && deletion.until <= now { self.deletion_row(&deletion)? } else { None };
+            if row.map_or(Ok(true), |row| self.has_media_left(&row))? {
+                list.push(deletion);
+            }
+        }
+        Ok(list)
     }
 
     /// As [`deletions`](Self::deletions), also of messages whose rows are not here: the vault may have them still.
@@ -74,7 +89,9 @@ impl Archive {
         let authors = self.authors()?;
         let mut list = Vec::new();
         for chat in self.chats_with_deletions()? {
-            self.deletions_of(&chat, &authors, now, me, &wanted, &mut list)?;
+            for kinds in [(Kind::OWN_DELETE, Kind::UNDELETE), (Kind::MEDIA_DELETE, Kind::MEDIA_UNDELETE)] {
+                self.deletions_of(&chat, kinds, &authors, (now, me), &wanted, &mut list)?;
+            }
         }
         mass::mark(&mut list, &authors, self.counts_messages()?);
         Ok(list)
@@ -98,27 +115,31 @@ impl Archive {
 
     /// Chats in which own deletions, or their undoing, stand.
     pub(super) fn chats_with_deletions(&self) -> Result<Vec<Entry>> {
-        let mut next = self.db.prepare_cached("SELECT min(chat) FROM rows WHERE kind IN (18, 19) AND chat > ?1")?;
-        let (mut list, mut last) = (Vec::new(), i64::MIN);
-        while let Some(n) = next.query_row([last], |r| r.get::<_, Option<i64>>(0))? {
-            list.push(chats::by_number(&self.db, n)?);
-            last = n;
+        let mut numbers = BTreeSet::new();
+        for of in [OF_MESSAGES, OF_MEDIA] {
+            let sql = format!("SELECT min(chat) FROM rows WHERE {of} AND chat > ?1");
+            let mut next = self.db.prepare_cached(&sql)?;
+            let mut last = i64::MIN;
+            while let Some(n) = next.query_row([last], |r| r.get::<_, Option<i64>>(0))? {
+                numbers.insert(n);
+                last = n;
+            }
         }
-        Ok(list)
+        numbers.into_iter().map(|n| chats::by_number(&self.db, n)).collect()
     }
 
     fn deletions_of(
         &self,
         chat: &Entry,
+        (deletes, undoes): (Kind, Kind),
         authors: &BTreeMap<u64, Author>,
-        now: i64,
-        me: &DeviceId,
+        (now, me): (i64, &DeviceId),
         wanted: impl Fn(&Entry, &Row, &EventId) -> Result<bool>,
         list: &mut Vec<Deletion>,
     ) -> Result<()> {
-        let undone = self.undone(chat)?;
+        let undone = self.undone(chat, undoes)?;
         let shared = Arc::new(chat.chat.clone());
-        self.each_act(chat, Kind::OWN_DELETE, |stored| {
+        self.each_act(chat, deletes, |stored| {
             let row = stored.row()?;
             if is_undone(&stored.key.id, &row, &undone) || !wanted(chat, &row, &stored.key.target)? {
                 return Ok(());
@@ -149,10 +170,12 @@ impl Archive {
         kind: Kind,
         mut take: impl FnMut(StoredRow) -> Result<()>,
     ) -> Result<()> {
-        let mut statement = self.db.prepare_cached(
+        // As the index of these rows says it.
+        let of = if matches!(kind, Kind::OWN_DELETE | Kind::UNDELETE) { OF_MESSAGES } else { OF_MEDIA };
+        let mut statement = self.db.prepare_cached(&format!(
             "SELECT time, target, kind, id, value, arrival FROM rows \
-             WHERE chat = ?1 AND kind IN (18, 19) AND kind = ?2 ORDER BY time, target, kind, id",
-        )?;
+             WHERE chat = ?1 AND {of} AND kind = ?2 ORDER BY time, target, kind, id",
+        ))?;
         let mut found = statement.query(params![chat.n, i64::from(kind.0)])?;
         while let Some(row) = found.next()? {
             take(rows::read(chat, row)?)?;
@@ -160,10 +183,10 @@ impl Archive {
         Ok(())
     }
 
-    /// What undeletes of a chat name, each with the latest time.
-    pub(super) fn undone(&self, chat: &Entry) -> Result<BTreeMap<EventId, i64>> {
+    /// What undeletes of one kind, of a chat, name, each with the latest time.
+    pub(super) fn undone(&self, chat: &Entry, undoes: Kind) -> Result<BTreeMap<EventId, i64>> {
         let mut undone: BTreeMap<EventId, i64> = BTreeMap::new();
-        self.each_act(chat, Kind::UNDELETE, |stored| {
+        self.each_act(chat, undoes, |stored| {
             let row = stored.row()?;
             for id in named(&row) {
                 let last = undone.entry(id).or_insert(i64::MIN);

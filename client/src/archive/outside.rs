@@ -25,6 +25,9 @@ pub struct Outside {
 
 /// What the SQL of files asks to know whether one can be read without the vault.
 pub(super) const AT_HAND: &str = "(here IS NOT NULL OR EXISTS (SELECT 1 FROM outside o WHERE o.file = f.file))";
+/// Of `files f`: the vault shall have it. What the owner deleted, and no message shows any more, is not sent again.
+pub(super) const WANTED: &str = "(NOT EXISTS (SELECT 1 FROM deleted_files d WHERE d.file = f.file) \
+     OR EXISTS (SELECT 1 FROM attachments a WHERE a.file = f.file))";
 
 /// Where a file's bytes can be had without the vault.
 pub enum Hand {
@@ -59,10 +62,10 @@ impl Archive {
 
     /// Exports that files wait in which the vault lacks, with how many they are; the first by name.
     pub fn waiting_outside(&self) -> Result<Vec<(PathBuf, u64)>> {
-        let mut statement = self.db.prepare_cached(
+        let mut statement = self.db.prepare_cached(&format!(
             "SELECT o.export, count(DISTINCT o.file) FROM outside o JOIN files f ON f.file = o.file \
-             WHERE f.vault = 0 AND f.here IS NULL GROUP BY o.export ORDER BY o.export",
-        )?;
+             WHERE f.vault = 0 AND f.here IS NULL AND {WANTED} GROUP BY o.export ORDER BY o.export",
+        ))?;
         let found = statement
             .query_map([], |r| Ok((PathBuf::from(r.get::<_, String>(0)?), r.get::<_, i64>(1)?.cast_unsigned())))?;
         Ok(found.collect::<rusqlite::Result<_>>()?)

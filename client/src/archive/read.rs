@@ -7,7 +7,7 @@ use rusqlite::{Row as Found, params};
 use super::chats::{self, Entry};
 use super::error::{ArchiveError, Result};
 use super::media::MediaReader;
-use super::outside::{self, AT_HAND};
+use super::outside::{self, AT_HAND, WANTED};
 use super::record::{self, Columns};
 use super::statements::Statements as _;
 use super::stretch::{self, Opened};
@@ -327,7 +327,7 @@ impl Archive {
         let one = |sql: &str| -> Result<u64> { Ok(self.db.one(sql, [], |r| r.get::<_, i64>(0))?.cast_unsigned()) };
         let absent = "SELECT count(*) FROM attachments a WHERE file IS NOT NULL AND NOT EXISTS \
                       (SELECT 1 FROM files f WHERE f.file = a.file AND f.here IS NOT NULL)";
-        let waiting = format!("FROM files f WHERE vault = 0 AND {AT_HAND}");
+        let waiting = format!("FROM files f WHERE vault = 0 AND {AT_HAND} AND {WANTED}");
         Ok(Counts {
             chats: one("SELECT count(*) FROM chats WHERE messages > 0")?,
             messages: one("SELECT coalesce(sum(messages), 0) FROM chats")?,

@@ -12,6 +12,7 @@ use super::graves::{self, Acted};
 use super::parts::Parts;
 use super::statements::Statements as _;
 use super::stretch::{self, Opened, Prepared, Spans};
+use super::{media_deletions, read_marks};
 use crate::crypto::Digest;
 use crate::event::{Chat, Kind, ROW_BYTES_MAX, Row, RowHead, Target, tag};
 use crate::ids::{ChatId, EventId, FileId};
@@ -399,6 +400,8 @@ impl<'t> Rows<'t> {
         match key.kind {
             Kind::IMPORT => super::chats::learn_title(self.db, chat.n, row)?,
             Kind::OWN_DELETE | Kind::UNDELETE => self.settle_tombstones(chat, key)?,
+            Kind::MEDIA_DELETE => media_deletions::note(self.db, self.parts, row)?,
+            Kind::READ_MARK => read_marks::note(self.db, chat.n, key.time)?,
             _ => {}
         }
         Ok(())

@@ -11,7 +11,7 @@ use super::error::{ArchiveError, Result};
 use super::statements;
 
 /// Raised with every change of the tables; an archive of a higher number is refused.
-pub(super) const SCHEMA: i64 = 4;
+pub(super) const SCHEMA: i64 = 5;
 
 /// How long a writer waits for another one before it reports `Busy`.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -140,6 +140,7 @@ CREATE TABLE rows (
 ) WITHOUT ROWID;
 CREATE INDEX rows_open ON rows (state, chat, time, target, kind, id) WHERE state <> 0;
 CREATE INDEX rows_deletions ON rows (chat, time, target, kind, id) WHERE kind IN (18, 19);
+CREATE INDEX rows_media_deletions ON rows (chat, time, target, kind, id) WHERE kind IN (24, 25);
 CREATE TABLE stretches (
     n INTEGER PRIMARY KEY,
     chat INTEGER NOT NULL,
@@ -214,6 +215,8 @@ CREATE TABLE files (
 ) WITHOUT ROWID;
 CREATE UNIQUE INDEX files_here ON files (here) WHERE here IS NOT NULL;
 CREATE INDEX files_waiting ON files (file) WHERE vault = 0;
+CREATE TABLE deleted_files (file BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE read_marks (chat INTEGER PRIMARY KEY, time INTEGER NOT NULL);
 CREATE TABLE outside (export TEXT NOT NULL, member TEXT NOT NULL, file BLOB NOT NULL, UNIQUE (export, member));
 CREATE INDEX outside_file ON outside (file);
 CREATE TABLE chunks (

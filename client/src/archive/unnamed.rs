@@ -16,6 +16,13 @@ pub type LongLists = BTreeMap<FileId, Vec<ChunkId>>;
 impl Archive {
     /// Files that rows of deleted messages name, while these can be undone; `except` leaves rows out by id or target.
     pub fn hidden_files(&self, except: &BTreeSet<EventId>) -> Result<BTreeSet<FileId>> {
+        let mut files = self.hidden_with_messages(except)?;
+        files.extend(self.media_in_force(except)?);
+        Ok(files)
+    }
+
+    /// As [`hidden_files`](Self::hidden_files), where whole messages were deleted.
+    pub(super) fn hidden_with_messages(&self, except: &BTreeSet<EventId>) -> Result<BTreeSet<FileId>> {
         let mut find = self.db.prepare(
             "SELECT r.id, r.target, r.value FROM tombstones t JOIN rows r ON r.chat = t.chat \
                AND r.time BETWEEN t.time - ?1 AND t.time + ?1 AND (r.id = t.id OR r.target = t.id) \
@@ -65,7 +72,7 @@ impl Archive {
     }
 
     /// Whether a message that is shown names a file, or a long field of a row that is not `dead`.
-    fn is_named(&self, file: &FileId, dead: &BTreeSet<EventId>) -> Result<bool> {
+    pub(super) fn is_named(&self, file: &FileId, dead: &BTreeSet<EventId>) -> Result<bool> {
         let shown = "SELECT EXISTS (SELECT 1 FROM attachments WHERE file = ?1)";
         if self.db.query_row(shown, [file.0], |r| r.get(0))? {
             return Ok(true);
@@ -112,8 +119,20 @@ impl Archive {
         // Where some list is long, what it names is not known here: then places of chunks stay.
         let long = self.all_file_chunks()?.iter().any(|file| file.depth > 0);
         let chunks = if long { BTreeSet::new() } else { self.chunks_of_files_alone(&unnamed, &LongLists::new())? };
+        self.forget_files(&unnamed, &chunks, true)?;
+        self.commit(|c| Ok(c.db.execute("DELETE FROM purged_files", []).map(drop)?))?;
+        Ok(unnamed.len() as u64)
+    }
+
+    /// Removes the bytes of files from this device and, if told so, what is known of where they lie in the vault.
+    pub(super) fn forget_files(
+        &mut self,
+        files: &BTreeSet<FileId>,
+        chunks: &BTreeSet<ChunkId>,
+        places: bool,
+    ) -> Result<()> {
         let mut here = Vec::new();
-        for file in &unnamed {
+        for file in files {
             let sql = "SELECT here FROM files WHERE file = ?1 AND here IS NOT NULL";
             let mut statement = self.db.prepare(sql)?;
             here.extend(statement.query_map([file.0], |r| r.get::<_, i64>(0))?.collect::<rusqlite::Result<Vec<_>>>()?);
@@ -122,18 +141,18 @@ impl Archive {
             self.media.remove(number)?;
         }
         self.commit(|c| {
-            for chunk in &chunks {
+            for chunk in chunks {
                 c.drop_chunk(chunk)?;
             }
-            for file in &unnamed {
-                c.drop_file_chunks(file)?;
+            for file in files {
+                if places {
+                    c.drop_file_chunks(file)?;
+                }
                 c.db.execute("DELETE FROM files WHERE file = ?1", [file.0])?;
                 c.db.execute("DELETE FROM outside WHERE file = ?1", [file.0])?;
             }
-            c.db.execute("DELETE FROM purged_files", [])?;
             Ok(())
-        })?;
-        Ok(unnamed.len() as u64)
+        })
     }
 
     /// Packs in which the chunks of a file lie, as far as this device knows, those aside that it has not pinned yet: what

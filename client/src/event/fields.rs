@@ -41,6 +41,8 @@ pub mod tag {
     pub const COUNTS: u16 = 24;
     /// Per-recipient times: canonical JSON.
     pub const RECEIPTS: u16 = 25;
+    /// Contents that a media_delete names: BLAKE3 and size of each (40 bytes), ascending.
+    pub const CONTENTS: u16 = 26;
     // Formats without ids (FORMATS §2a).
     /// Place inside the time unit, all senders counted; joined by max.
     pub const PLACE: u16 = 40;

@@ -18,6 +18,8 @@ impl Kind {
     pub const REACTION_REMOVE: Self = Self(21);
     pub const READ_MARK: Self = Self(22);
     pub const SAME_AS: Self = Self(23);
+    pub const MEDIA_DELETE: Self = Self(24);
+    pub const MEDIA_UNDELETE: Self = Self(25);
     pub const VIEW: Self = Self(32);
     pub const IMPORT: Self = Self(33);
     pub const SNAPSHOT: Self = Self(34);
@@ -30,6 +32,11 @@ impl Kind {
     /// export knows a message's native id but not always what kind we made of it.
     pub fn id_class(self) -> u16 {
         if self.stands() { 0 } else { self.0 }
+    }
+
+    /// Whether rows of this kind delete what is theirs, or undo that: they stay in force whatever else is read.
+    pub fn deletes(self) -> bool {
+        matches!(self, Self::OWN_DELETE | Self::UNDELETE | Self::MEDIA_DELETE | Self::MEDIA_UNDELETE)
     }
 
     /// Whether rows of this kind are their own target.

@@ -1,5 +1,7 @@
 //! Values inside a row's fields. Each is itself a field map, so parts this version does not know stay in it.
 
+use std::collections::BTreeSet;
+
 use proto::wire::bytes::{Malformed, Reader, Result, Writer};
 
 use super::{Fields, Row, tag};
@@ -64,6 +66,8 @@ pub enum Presence {
     Omitted,
     Expired,
     Missing,
+    /// Its owner deleted it here; the message stays.
+    Deleted,
 }
 
 /// A file that belongs to a message. A reference without bytes is a normal state.
@@ -210,9 +214,13 @@ impl Stamp {
     }
 }
 
+/// A content in a row that names it: BLAKE3 and size.
+const CONTENT_BYTES: usize = 40;
+
 const ROLES: [Role; 8] =
     [Role::Photo, Role::Video, Role::Voice, Role::File, Role::Sticker, Role::Contact, Role::Location, Role::Gif];
-const PRESENCES: [Presence; 4] = [Presence::Present, Presence::Omitted, Presence::Expired, Presence::Missing];
+const PRESENCES: [Presence; 5] =
+    [Presence::Present, Presence::Omitted, Presence::Expired, Presence::Missing, Presence::Deleted];
 
 impl Attachment {
     pub const COUNT_MAX: usize = 1024;
@@ -317,6 +325,9 @@ impl Range {
 
 /// Typed access to the fields above. A field that does not decode reads as absent; its bytes stay.
 impl Row {
+    /// So many contents fit a row beside all else.
+    pub const CONTENTS_MAX: usize = 400;
+
     pub fn sender(&self) -> Option<Party> {
         Party::decode(self.fields.get(tag::SENDER)?).ok()
     }
@@ -342,6 +353,22 @@ impl Row {
         if !list.is_empty() {
             self.fields.set(tag::ATTACHMENTS, encode_list(list.iter().map(Attachment::encode)));
         }
+    }
+
+    /// Contents it names: BLAKE3 and size. Bytes that are no whole content are none.
+    pub fn contents(&self) -> Vec<([u8; 32], u64)> {
+        let named = self.fields.get(tag::CONTENTS).unwrap_or_default().chunks_exact(CONTENT_BYTES);
+        let split = |one: &[u8]| {
+            let (hash, size) = one.split_first_chunk::<32>()?;
+            Some((*hash, u64::from_le_bytes(size.try_into().ok()?)))
+        };
+        named.filter_map(split).collect()
+    }
+
+    pub fn set_contents(&mut self, contents: &BTreeSet<([u8; 32], u64)>) {
+        let bytes: Vec<u8> =
+            contents.iter().flat_map(|(hash, size)| hash.iter().copied().chain(size.to_le_bytes())).collect();
+        self.fields.set(tag::CONTENTS, bytes);
     }
 
     pub fn reply(&self) -> Option<Reply> {

@@ -12,7 +12,7 @@ mod strand;
 mod view;
 
 pub use alias::aliases;
-pub use fold::{Folded, act, fold_chat, fold_target, graves, has_ids, own_delete};
+pub use fold::{Folded, act, fold_chat, fold_target, graves, has_ids, media_delete, own_delete};
 pub use import::Import;
 pub use join::{Joined, VERSION_MARK, is_version, join};
 pub use line::{Class, Line};

@@ -14,7 +14,6 @@ use crate::archive::{Chunk, Commit, FileChunks, Grave, Note};
 use crate::chunk::ChunkList;
 use crate::crypto::ChunkKey;
 use crate::error::{Error, Result};
-use crate::event::Kind;
 use crate::ids::{DeviceId, PackId};
 use crate::log::{Accepted, EventsContent, Ticket};
 use crate::pack::{BlockRow, ChunkEntry, ChunkRunEntry, RunEntry, read_block};
@@ -216,7 +215,7 @@ impl Events {
 
     /// Whether who wrote it, and when, counts: it may bring own deletions, or consents to some.
     fn has_author(&self) -> bool {
-        let deletes = |row: &BlockRow| matches!(row.key.kind, Kind::OWN_DELETE | Kind::UNDELETE);
+        let deletes = |row: &BlockRow| row.key.kind.deletes();
         self.permit.is_some() || !self.runs.is_empty() || self.rows.iter().any(deletes)
     }
 

@@ -50,16 +50,37 @@ pub struct Synced {
     pub disagreed: bool,
 }
 
+/// How far an exchange goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    Rows,
+    Everything,
+}
+
 impl Vault {
     /// Pulls, then pushes what waits. Makes no snapshot, and folds only when the log's tail is long.
     pub async fn sync(&mut self, archive: &mut Archive, work: &Work) -> Result<Synced> {
+        self.sync_up_to(Reach::Everything, archive, work).await
+    }
+
+    /// Pulls and pushes rows, and leaves what takes longer to later: attachments, purges and folds.
+    pub(super) async fn catch_up(&mut self, archive: &mut Archive, work: &Work) -> Result<Synced> {
+        self.sync_up_to(Reach::Rows, archive, work).await
+    }
+
+    async fn sync_up_to(&mut self, reach: Reach, archive: &mut Archive, work: &Work) -> Result<Synced> {
         let (up, down) = work.carried();
         finish_restore(self, archive, work).await?;
         let mut flow = Flow::begin(self, archive, work)?;
-        flow.exchange().await?;
+        flow.exchange_rows().await?;
+        if reach == Reach::Everything {
+            flow.push_media().await?;
+        }
         flow.hide_by_rule().await?;
-        flow.purge().await?;
-        flow.fold(false).await?;
+        if reach == Reach::Everything {
+            flow.purge().await?;
+            flow.fold(false).await?;
+        }
         flow.keep_token()?;
         let (pulled_events, pushed_events) = (flow.pulled_events, flow.pushed_events);
         let disagreed = !flow.disagreed.is_empty();
@@ -132,12 +153,17 @@ impl Flow<'_> {
         Ok(())
     }
 
-    /// Pulls, then sends what waits: text before media. Answers how many attachments the vault got, and how many of
-    /// their bytes it had.
-    async fn exchange(&mut self) -> Result<(u64, u64)> {
+    /// Pulls, then sends rows that wait.
+    async fn exchange_rows(&mut self) -> Result<()> {
         self.pull().await?;
         self.send_left_over().await?;
-        self.push_rows().await?;
+        self.push_rows().await
+    }
+
+    /// As [`exchange_rows`](Self::exchange_rows), and media after them. Answers how many attachments the vault got, and
+    /// how many of their bytes it had.
+    async fn exchange(&mut self) -> Result<(u64, u64)> {
+        self.exchange_rows().await?;
         self.push_media().await
     }
 }

@@ -11,7 +11,7 @@ use proto::wire::roster::{Joiner, Roster, accept_next};
 use super::gate::{Gate, Proved};
 use super::session::malformed;
 use super::slots::SlotCopy;
-use super::verify::Shown;
+use super::verify::{Shown, Verified};
 use super::{CallError, Secret};
 use crate::crypto::roster::{Draft, LogPlace, Plan, RosterError};
 use crate::crypto::{DeviceKeys, Entropy, Keyring, Root, RosterSigner, SealedRecord};
@@ -70,6 +70,21 @@ impl Made {
         let drafted = Drafted::new(plan, before, log, change, entropy)?;
         let joiner = drafted.change.joining.map(|device| join(device, &drafted.draft)).transpose()?;
         drafted.sign(joiner, entropy)
+    }
+
+    /// As [`new`](Self::new), where the root stays and nobody joins: what changes is in the plan and the slots.
+    pub fn on(
+        verified: Verified,
+        root: &Root,
+        plan: Plan,
+        slots: Vec<SlotCopy>,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Self> {
+        let before = verified.roster().clone();
+        let keyring = &verified.open.keyring;
+        let known_keys = verified.known_keys;
+        let change = Change { root, keyring, old: None, joining: None, slots, known_keys };
+        Self::new(plan, before, verified.log, change, entropy)
     }
 }
 

@@ -37,21 +37,12 @@ impl Vault {
         let mut entropy = self.session.env.entropy.clone();
         let advanced = gate.advance(&secret, |proved| {
             let Proved { root, mut verified, .. } = known.hold(self, proved)?;
-            let before = verified.roster().clone();
             let mut plan = known.plan(&verified);
             if !plan.revoke(device) {
                 return Err(Error::NotFound(format!("{} is no active device of this account", device.short())));
             }
             verified.open.keyring.advance(&mut entropy);
-            let change = Change {
-                root: &root,
-                keyring: &verified.open.keyring,
-                old: None,
-                joining: None,
-                slots: Vec::new(),
-                known_keys: verified.known_keys,
-            };
-            Made::new(plan, before, verified.log, change, &mut entropy)
+            Made::on(verified, &root, plan, Vec::new(), &mut entropy)
         });
         let advanced = advanced.await?;
         self.take(archive, advanced)
@@ -65,20 +56,12 @@ impl Vault {
         let mut entropy = self.session.env.entropy.clone();
         let advanced = gate.advance(&secret, |proved| {
             let Proved { root, verified, .. } = known.hold(self, proved)?;
-            let before = verified.roster().clone();
+            let before = verified.roster();
             let mut plan = Plan::after(&verified.open);
-            let at = self.place(&before, SlotKind::Passphrase, before.root_generation);
+            let at = self.place(before, SlotKind::Passphrase, before.root_generation);
             let slot = SlotCopy::passphrase(&at, &enrolled, &root, &mut entropy);
             list(&mut plan, &slot, at.generation);
-            let change = Change {
-                root: &root,
-                keyring: &verified.open.keyring,
-                old: None,
-                joining: None,
-                slots: vec![slot],
-                known_keys: verified.known_keys,
-            };
-            Made::new(plan, before, verified.log, change, &mut entropy)
+            Made::on(verified, &root, plan, vec![slot], &mut entropy)
         });
         let advanced = advanced.await?;
         self.take(archive, advanced)

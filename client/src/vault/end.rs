@@ -1,6 +1,6 @@
 //! Ending an account: a last ROSTER, after which the service removes everything it has of it.
 
-use super::advance::{Change, Made};
+use super::advance::Made;
 use super::gate::{Gate, Proved};
 use super::{Secret, Vault};
 use crate::archive::Archive;
@@ -15,18 +15,9 @@ impl Vault {
         let mut entropy = self.session.env.entropy.clone();
         let advanced = gate.advance(&secret, |proved| {
             let Proved { root, verified, .. } = known.hold(self, proved)?;
-            let before = verified.roster().clone();
             let mut plan = Plan::after(&verified.open);
             plan.ended = true;
-            let change = Change {
-                root: &root,
-                keyring: &verified.open.keyring,
-                old: None,
-                joining: None,
-                slots: Vec::new(),
-                known_keys: verified.known_keys,
-            };
-            Made::new(plan, before, verified.log, change, &mut entropy)
+            Made::on(verified, &root, plan, Vec::new(), &mut entropy)
         });
         let advanced = advanced.await?;
         self.take(archive, advanced)

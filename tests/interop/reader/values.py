@@ -9,8 +9,8 @@ ATTACHMENTS_MAX, RANGES_MAX = 1_024, 8_192
 PRECISIONS = ("minute", "second", "ms", "us", "ns")
 ZONES = ("explicit", "assumed", "unknown")
 ROLES = ("photo", "video", "voice", "file", "sticker", "contact", "location", "gif")
-PRESENCES = ("present", "omitted", "expired", "missing")
-PRESENT, MISSING = 0, 3
+PRESENCES = ("present", "omitted", "expired", "missing", "deleted")
+PRESENT, MISSING, DELETED = 0, 3, 4
 
 
 def encode_fields(fields):

@@ -132,3 +132,40 @@ async fn both_readers_count_a_deletion_alike_before_and_after_its_purge() {
         assert_same(&exported(&kept.reader().unwrap()), &exported(&written.archive));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_readers_show_deleted_attachments_alike_before_and_after_their_bytes_go() {
+    let mut written = Written::with_history().await;
+    let all = written.archive.export(None, None, None).unwrap().map(|message| message.unwrap().0);
+    let with_media: Vec<_> = all.filter(|m| m.attachments.iter().any(|a| a.hash.is_some())).collect();
+    let sources: std::collections::BTreeSet<_> = with_media.iter().map(|m| m.chat.source.clone()).collect();
+    let one_of_each =
+        sources.iter().map(|source| with_media.iter().find(|m| m.chat.source == *source).unwrap().clone());
+    let gone: Vec<_> = one_of_each.collect();
+    let mut entropy = written.vault.session.env.entropy.clone();
+    let now = written.vault.session.env.now_ms();
+    let mut acting = client::archive::Acting { now, entropy: &mut entropy };
+    let media = client::archive::Deleting::Media;
+    assert_eq!(written.archive.delete_of(&gone, media, &mut acting).unwrap(), gone.len() as u64);
+    let chat = written.archive.chat_id(&gone[0].chat);
+    assert!(written.archive.mark_read(&chat, gone[0].time).unwrap());
+    for hours in [0, 25] {
+        written.running.clock.pass(hours);
+        written.backup().await;
+        let bucket = written.running.bucket().await;
+        let place = Place::new();
+        let kit = place.dir.path().join("kit.txt");
+        written.kit(&kit);
+        let (kept, got) = restored(&place, &bucket, &written.key).await.unwrap();
+        assert!(got.is_whole(), "{got:?}");
+        let expected = exported(&written.archive);
+        assert_same(&exported(&kept.reader().unwrap()), &expected);
+        let read = reader::read(&bucket, &kit);
+        assert_eq!((read.exit, read.said.as_str()), (0, ""));
+        assert_same(&read.files, &expected);
+        assert!(reader::digest_holds(&bucket, &kit), "{hours}");
+        let deleted =
+            crate::written::lines(&expected).iter().filter(|line| line.contains(r#""state":"deleted""#)).count();
+        assert_eq!(deleted, gone.len(), "it is told in the lines");
+    }
+}

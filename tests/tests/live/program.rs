@@ -165,6 +165,50 @@ fn what_is_imported_here_is_followed_there_and_writers_need_not_wait() {
 }
 
 #[test]
+fn what_is_done_to_messages_is_followed_as_well() {
+    let site = Site::new();
+    let (laptop, phone) = pair(&site);
+    import(&laptop, &export(&site, 0, 5));
+    laptop.run(&["sync"]).succeeds();
+    let _at_phone = Staying::watch(&phone);
+    has(&phone, 5);
+    let follows = Staying::start(&phone, &["show", "family", "--follow", "--json", "-n", "3"]);
+    let ids = [2, 3, 4].map(|n| {
+        let line = follows.line(|_| true);
+        assert_eq!((&line["event"], &line["text"]), (&"new".into(), &format!("text {n}").into()));
+        line["id"].as_str().unwrap().to_owned()
+    });
+    let new = site.dir.path().join("new.txt");
+    std::fs::write(&new, "as it was meant").unwrap();
+    laptop.run(&["edit", &ids[0], "--text-file", new.to_str().unwrap()]).succeeds();
+    let line = follows.line(|_| true);
+    assert_eq!((&line["event"], &line["text"]), (&"edited".into(), &"as it was meant".into()));
+    laptop.run(&["react", &ids[1], "👍"]).succeeds();
+    let line = follows.line(|_| true);
+    let by_ana = serde_json::json!([{ "by": "ana", "emoji": "👍" }]);
+    assert_eq!((&line["event"], &line["id"], &line["added"]), (&"reacted".into(), &ids[1].as_str().into(), &by_ana));
+    laptop.run(&["react", &ids[1], "👍", "--remove"]).succeeds();
+    assert_eq!(follows.line(|_| true)["removed"], by_ana);
+    laptop.run(&["delete", &ids[2], "--yes"]).succeeds();
+    let line = follows.line(|_| true);
+    let gone = serde_json::json!({ "schema": "chatkeep.deleted/1", "event": "deleted", "id": ids[2] });
+    assert_eq!(line, gone, "nothing of its text");
+    laptop.run(&["undelete", &ids[2]]).succeeds();
+    let line = follows.line(|_| true);
+    assert_eq!((&line["event"], &line["text"]), (&"undeleted".into(), &"text 4".into()));
+    let told = Staying::start(&phone, &["show", "family", "--follow", "-n", "1"]);
+    let text = |wanted: &str| {
+        let line = told.stdout.recv_timeout(PATIENCE).expect("a line");
+        assert!(line.starts_with(wanted), "{line:?} begins with {wanted:?}");
+    };
+    text("2026-03-01 00:04  Mum  text 4");
+    laptop.run(&["react", &ids[1], "🎉"]).succeeds();
+    text("Reaction: ana 🎉: 2026-03-01 00:03  Mum  text 3");
+    laptop.run(&["delete", &ids[2], "--yes"]).succeeds();
+    text("Deleted: 2026-03-01 00:04  Mum ");
+}
+
+#[test]
 fn a_writer_that_is_killed_gives_the_home_back() {
     let site = Site::new();
     let (laptop, phone) = pair(&site);

@@ -6,13 +6,21 @@ use super::{Acting, BATCH};
 use crate::archive::chats;
 use crate::archive::error::Result;
 use crate::archive::rows::{act_at, named};
-use crate::archive::{Anchor, Archive, Position};
+use crate::archive::{Anchor, Archive, Position, Shown};
 use crate::event::{Chat, Kind, Row};
 use crate::ids::{ChatId, EventId};
 use crate::merge::{self, Message};
 
 /// The newest deletion or undelete of each id of a chat.
 pub(super) type Newest = BTreeMap<EventId, i64>;
+
+/// What is deleted of a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Deleting {
+    Messages,
+    /// Its attachments alone.
+    Media,
+}
 
 /// How much a deletion is about.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -23,10 +31,16 @@ pub struct Weighed {
 }
 
 impl Weighed {
-    pub fn add(&mut self, message: &Message) {
+    /// Adds what deleting takes away of a message, if it takes away anything.
+    pub fn add(&mut self, message: &Message, what: Deleting) {
+        let with_bytes = message.attachments.iter().filter(|a| a.hash.is_some() || what == Deleting::Messages);
+        let files: Vec<u64> = with_bytes.filter_map(|a| a.size).collect();
+        if what == Deleting::Media && files.is_empty() {
+            return;
+        }
         let texts = message.versions.iter().map(|v| &v.text).chain(&message.text);
-        let files = message.attachments.iter().filter_map(|a| a.size);
-        let bytes = texts.map(|text| text.len() as u64).sum::<u64>().saturating_add(files.fold(0, u64::saturating_add));
+        let texts = texts.filter(|_| what == Deleting::Messages).map(|text| text.len() as u64);
+        let bytes = texts.chain(files).fold(0, u64::saturating_add);
         self.bytes = self.bytes.saturating_add(bytes);
         self.messages += 1;
     }
@@ -36,6 +50,11 @@ impl Archive {
     /// Deletes messages and answers how many. They are hidden at once; nothing of them goes before
     /// [`Deletion::until`](crate::archive::Deletion), and until then [`undelete`](Self::undelete) brings them back.
     pub fn delete(&mut self, messages: &[Message], acting: &mut Acting<'_>) -> Result<u64> {
+        self.delete_of(messages, Deleting::Messages, acting)
+    }
+
+    /// As [`delete`](Self::delete), of messages or of their attachments alone.
+    pub fn delete_of(&mut self, messages: &[Message], what: Deleting, acting: &mut Acting<'_>) -> Result<u64> {
         let mut newest: HashMap<Chat, Newest> = HashMap::new();
         let (mut known, mut done) = (BTreeSet::new(), 0);
         for batch in messages.chunks(BATCH) {
@@ -45,7 +64,7 @@ impl Archive {
                     newest.insert(message.chat.clone(), self.newest(&message.chat)?);
                 }
                 let newest = newest.get(&message.chat);
-                rows.push((message.chat.clone(), tombstone(message, newest, acting)));
+                rows.extend(deletion(message, what, newest, acting).map(|row| (message.chat.clone(), row)));
             }
             done += rows.len() as u64;
             self.keep(&rows)?;
@@ -63,6 +82,18 @@ impl Archive {
         chat: &ChatId,
         before: Option<i64>,
         acting: &mut Acting<'_>,
+        told: impl FnMut(u64) -> bool,
+    ) -> Result<u64> {
+        self.delete_chat_of(chat, before, Deleting::Messages, acting, told)
+    }
+
+    /// As [`delete_chat`](Self::delete_chat), of messages or of their attachments alone.
+    pub fn delete_chat_of(
+        &mut self,
+        chat: &ChatId,
+        before: Option<i64>,
+        what: Deleting,
+        acting: &mut Acting<'_>,
         mut told: impl FnMut(u64) -> bool,
     ) -> Result<u64> {
         let Some(entry) = chats::by_id(&self.db, chat)? else { return Ok(0) };
@@ -72,10 +103,10 @@ impl Archive {
             let page = self.page(chat, anchor, 0, BATCH)?;
             let Some(last) = page.last() else { break };
             anchor = Anchor::After(Position::of(&last.message));
-            let old = page.iter().map(|shown| &shown.message).filter(|m| before.is_none_or(|before| m.time < before));
-            let rows: Vec<(Chat, Row)> =
-                old.map(|message| (entry.chat.clone(), tombstone(message, Some(&newest), acting))).collect();
-            let ended = rows.len() < page.len();
+            let old: Vec<&Message> = older(&page, before);
+            let ended = old.len() < page.len();
+            let made = old.iter().filter_map(|message| deletion(message, what, Some(&newest), acting));
+            let rows: Vec<(Chat, Row)> = made.map(|row| (entry.chat.clone(), row)).collect();
             done += rows.len() as u64;
             self.keep(&rows)?;
             if ended {
@@ -88,15 +119,19 @@ impl Archive {
 
     /// Counts what [`delete_chat`](Self::delete_chat) would delete.
     pub fn weigh_chat(&self, chat: &ChatId, before: Option<i64>) -> Result<Weighed> {
+        self.weigh_chat_of(chat, before, Deleting::Messages)
+    }
+
+    /// As [`weigh_chat`](Self::weigh_chat), of messages or of their attachments alone.
+    pub fn weigh_chat_of(&self, chat: &ChatId, before: Option<i64>, what: Deleting) -> Result<Weighed> {
         let (mut anchor, mut sum) = (Anchor::Time(i64::MIN), Weighed::default());
         loop {
             let page = self.page(chat, anchor, 0, BATCH)?;
             let Some(last) = page.last() else { return Ok(sum) };
             anchor = Anchor::After(Position::of(&last.message));
-            let old = page.iter().map(|shown| &shown.message).filter(|m| before.is_none_or(|before| m.time < before));
-            let known = sum.messages;
-            old.for_each(|message| sum.add(message));
-            if sum.messages - known < page.len() as u64 {
+            let old: Vec<&Message> = older(&page, before);
+            old.iter().for_each(|message| sum.add(message, what));
+            if old.len() < page.len() {
                 return Ok(sum);
             }
         }
@@ -115,20 +150,32 @@ impl Archive {
     /// When each id of a chat was last deleted, or brought back.
     pub(super) fn newest(&self, chat: &Chat) -> Result<Newest> {
         let Some(entry) = chats::by_id(&self.db, &self.parts.ids.chat(chat))? else { return Ok(Newest::new()) };
-        let mut newest = self.undone(&entry)?;
-        self.each_act(&entry, Kind::OWN_DELETE, |stored| {
-            let row = stored.row()?;
-            for id in named(&row) {
-                let last = newest.entry(id).or_insert(i64::MIN);
-                *last = (*last).max(act_at(&row));
-            }
-            Ok(())
-        })?;
+        let mut newest = self.undone(&entry, Kind::UNDELETE)?;
+        for kind in [Kind::OWN_DELETE, Kind::MEDIA_DELETE, Kind::MEDIA_UNDELETE] {
+            self.each_act(&entry, kind, |stored| {
+                let row = stored.row()?;
+                for id in named(&row) {
+                    let last = newest.entry(id).or_insert(i64::MIN);
+                    *last = (*last).max(act_at(&row));
+                }
+                Ok(())
+            })?;
+        }
         Ok(newest)
     }
 }
 
-fn tombstone(message: &Message, newest: Option<&Newest>, acting: &mut Acting<'_>) -> Row {
+/// Messages of a page, in its order, that are older than a time.
+fn older(page: &[Shown], before: Option<i64>) -> Vec<&Message> {
+    page.iter().map(|shown| &shown.message).filter(|m| before.is_none_or(|before| m.time < before)).collect()
+}
+
+/// The row that deletes a message, or its attachments; none where it has none whose content is known.
+fn deletion(message: &Message, what: Deleting, newest: Option<&Newest>, acting: &mut Acting<'_>) -> Option<Row> {
     let seen = message.row_ids.iter().filter_map(|id| newest?.get(id).copied()).max();
-    merge::own_delete(message, acting.after(seen), &acting.native())
+    let (at, native) = (acting.after(seen), acting.native());
+    match what {
+        Deleting::Messages => Some(merge::own_delete(message, at, &native)),
+        Deleting::Media => merge::media_delete(message, at, &native),
+    }
 }

@@ -9,7 +9,7 @@ mod edit;
 mod react;
 mod undelete;
 
-pub use delete::Weighed;
+pub use delete::{Deleting, Weighed};
 pub use undelete::{Matching, Undeleted};
 
 use rusqlite::params;

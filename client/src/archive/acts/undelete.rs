@@ -70,7 +70,8 @@ impl Archive {
                 let of_chat = newest.get(chat);
                 let seen = named(&deleted).iter().filter_map(|id| of_chat?.get(id).copied()).max();
                 let (key, native) = (&deletion.key, acting.native());
-                let mut row = Row::about(Kind::UNDELETE, key.time, key.target, native);
+                let kind = if deletion.is_media() { Kind::MEDIA_UNDELETE } else { Kind::UNDELETE };
+                let mut row = Row::about(kind, key.time, key.target, native);
                 row.fields.set(tag::ROW_IDS, key.id.0).set_number(tag::EDITED_AT, acting.after(seen));
                 rows.push((chat.clone(), row));
             }

@@ -43,7 +43,7 @@ pub struct Gather {
 impl Gather {
     /// Whether rows of a kind may stand in a stretch: those that change what the archive knows beside them do not.
     pub fn takes(kind: Kind) -> bool {
-        !matches!(kind, Kind::OWN_DELETE | Kind::UNDELETE | Kind::IMPORT | Kind::VIEW)
+        !kind.deletes() && !matches!(kind, Kind::IMPORT | Kind::VIEW)
     }
 
     pub fn push(&mut self, row: Gathered) {
@@ -120,6 +120,8 @@ pub struct Prepared {
     pub early: BTreeSet<(i64, EventId)>,
     /// How many messages these are.
     pub early_messages: u64,
+    /// The greatest read mark among its rows.
+    pub read_to: Option<i64>,
     /// Fields that are files of their own, with the targets they belong to.
     pub long: Vec<(FileId, i64, EventId)>,
 }
@@ -145,6 +147,7 @@ pub fn prepare(parts: &Parts, chat: &Chat, rows: &[Gathered], packed: Option<Vec
         text_bytes: 0,
         early: BTreeSet::new(),
         early_messages: 0,
+        read_to: None,
         long: Vec::new(),
     };
     for (at, row) in rows.iter().enumerate() {
@@ -157,6 +160,9 @@ pub fn prepare(parts: &Parts, chat: &Chat, rows: &[Gathered], packed: Option<Vec
             return Ok(None);
         }
         out.lanes.add(&parts.ids.term(chat, &row.encoded));
+        if row.key.kind == Kind::READ_MARK {
+            out.read_to = out.read_to.max(Some(row.key.time));
+        }
         out.edits += u64::from(row.key.kind == Kind::EDIT);
     }
     out.bytes = frame.bytes();

@@ -5,6 +5,7 @@ use rusqlite::{Connection, Statement, params};
 use super::{Opened, Prepared, Stretch};
 use crate::archive::chats::Entry;
 use crate::archive::error::Result;
+use crate::archive::read_marks;
 use crate::ids::EventId;
 
 /// Writes a stretch that is known to meet nothing; `arrival` is that of rows that state none.
@@ -33,6 +34,9 @@ pub fn place(db: &Connection, chat: &Entry, prepared: &Prepared, arrival: Option
     if arrival.is_none() {
         let sql = "INSERT INTO frame_lanes (n, lanes) VALUES (?1, ?2)";
         db.prepare_cached(sql)?.execute(params![n, prepared.lanes.encode()])?;
+    }
+    if let Some(time) = prepared.read_to {
+        read_marks::note(db, chat.n, time)?;
     }
     for (file, time, target) in &prepared.long {
         db.prepare_cached("INSERT OR IGNORE INTO long_fields VALUES (?1, ?2, ?3, ?4)")?

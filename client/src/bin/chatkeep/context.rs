@@ -32,6 +32,7 @@ pub struct Context {
 
 /// How long a running `sync --watch`, or a writer it has given the home to, is waited for.
 const GIVE_WAIT: Duration = Duration::from_secs(120);
+const SOON_WAIT: Duration = Duration::from_secs(2);
 
 /// An opened home whose lock this process holds.
 pub struct Writing {
@@ -176,6 +177,12 @@ impl Context {
         self.open(self.lock(command)?)
     }
 
+    /// As [`writing`](Self::writing), where nobody shall wait long: for what can as well be done another time.
+    pub fn writing_soon(&self, command: &str) -> Result<Writing> {
+        self.identity()?;
+        self.open(self.lock_within(command, SOON_WAIT)?)
+    }
+
     /// As [`writing`](Self::writing), but asks no watcher for the home.
     pub fn writing_alone(&self, command: &str) -> Result<Writing> {
         self.identity()?;
@@ -190,10 +197,14 @@ impl Context {
 
     /// Takes the home's lock or says who has it. A running `sync --watch` gives it away meanwhile.
     pub fn lock(&self, command: &str) -> Result<Held> {
+        self.lock_within(command, GIVE_WAIT)
+    }
+
+    fn lock_within(&self, command: &str, wait: Duration) -> Result<Held> {
         match self.lock_now(command) {
             Ok(lock) => Ok(Held { _lock: lock, _given: None }),
             Err(busy) if busy.exit == 11 => {
-                let given = agent::ask(&self.settings.places.agent_socket(), GIVE_WAIT).ok_or(busy)?;
+                let given = agent::ask(&self.settings.places.agent_socket(), wait).ok_or(busy)?;
                 Ok(Held { _lock: self.lock_now(command)?, _given: Some(given) })
             }
             Err(problem) => Err(problem),

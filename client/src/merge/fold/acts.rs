@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::native::{Native, sender_field};
 use super::super::view::{Content, View};
 use super::super::{Message, Reaction};
-use crate::event::{Kind, Row, Target, tag};
+use crate::event::{Attachment, Kind, Presence, Row, Target, tag};
 use crate::ids::EventId;
 
 /// When something was done: the time of the act itself, else the time it is shown at, else the export's time.
@@ -44,6 +44,14 @@ pub(super) fn reactions<'a>(acts: impl Iterator<Item = &'a Row>) -> Vec<Reaction
     list
 }
 
+/// Kinds of a deletion and of its undoing.
+type Kinds = (Kind, Kind);
+const MESSAGES: Kinds = (Kind::OWN_DELETE, Kind::UNDELETE);
+const MEDIA: Kinds = (Kind::MEDIA_DELETE, Kind::MEDIA_UNDELETE);
+
+/// Rows of its message that a media_delete names: it must fit a row.
+const ROW_IDS_MAX: usize = 100;
+
 /// An own deletion in force.
 pub(super) struct Grave {
     /// Every row it names.
@@ -59,22 +67,40 @@ pub(super) fn graves<'a>(acts: impl Iterator<Item = &'a (EventId, &'a Row)> + Cl
 
 /// As [`graves`], with the ids of the deletions.
 pub(super) fn graves_by_id<'a>(acts: impl Iterator<Item = &'a (EventId, &'a Row)> + Clone) -> BTreeMap<EventId, Grave> {
+    let grave = |row: &Row| Grave { ids: named(row), spot: spot(row) };
+    in_force(acts, MESSAGES).into_iter().map(|(id, row)| (id, grave(row))).collect()
+}
+
+/// Deletions of a kind that no undelete of theirs ends.
+fn in_force<'a>(
+    acts: impl Iterator<Item = &'a (EventId, &'a Row)> + Clone,
+    (deletes, undoes): Kinds,
+) -> BTreeMap<EventId, &'a Row> {
     let mut undone: BTreeMap<EventId, i64> = BTreeMap::new();
-    for (_, row) in acts.clone().filter(|(_, r)| r.kind == Kind::UNDELETE) {
+    for (_, row) in acts.clone().filter(|(_, r)| r.kind == undoes) {
         for target in named(row) {
             let last = undone.entry(target).or_insert(i64::MIN);
             *last = (*last).max(at(row));
         }
     }
-    let mut graves = BTreeMap::new();
-    for (id, row) in acts.filter(|(_, r)| r.kind == Kind::OWN_DELETE) {
-        let ids = named(row);
+    let mut standing = BTreeMap::new();
+    for (id, row) in acts.filter(|(_, r)| r.kind == deletes) {
         let later = |target: &EventId| undone.get(target).is_some_and(|t| *t >= at(row));
-        if !undone.contains_key(id) && !ids.iter().any(later) {
-            graves.insert(*id, Grave { ids, spot: spot(row) });
+        if !undone.contains_key(id) && !named(row).iter().any(later) {
+            standing.insert(*id, *row);
         }
     }
-    graves
+    standing
+}
+
+/// Shows attachments whose contents the owner deleted as deleted: their names stay.
+pub(super) fn delete_media(attachments: &mut [Attachment], acts: &[(EventId, &Row)]) {
+    let dead: BTreeSet<[u8; 32]> =
+        in_force(acts.iter(), MEDIA).into_values().flat_map(|row| row.contents()).map(|(hash, _)| hash).collect();
+    for attachment in attachments.iter_mut().filter(|a| a.hash.is_some_and(|hash| dead.contains(&hash))) {
+        attachment.hash = None;
+        attachment.presence = Presence::Deleted;
+    }
 }
 
 /// The ids an act names: its target and the rows that are the same message.
@@ -122,4 +148,22 @@ pub fn own_delete(message: &Message, at: i64, native: &str) -> Row {
         }
     }
     row
+}
+
+/// Makes the row that deletes the attachments of a message and leaves the message: it names their contents. None where
+/// there is nothing to delete. `at` and `native` as for [`own_delete`].
+pub fn media_delete(message: &Message, at: i64, native: &str) -> Option<Row> {
+    let contents: BTreeSet<([u8; 32], u64)> =
+        message.attachments.iter().filter_map(|a| Some((a.hash?, a.size?))).take(Row::CONTENTS_MAX).collect();
+    if contents.is_empty() {
+        return None;
+    }
+    let mut row = act(message, Kind::MEDIA_DELETE, native);
+    if !super::has_ids(&message.chat.source) {
+        let ids: BTreeSet<EventId> = message.row_ids.iter().copied().take(ROW_IDS_MAX).chain([message.id]).collect();
+        row.fields.set(tag::ROW_IDS, ids.iter().flat_map(|id| id.0).collect::<Vec<u8>>());
+    }
+    row.set_contents(&contents);
+    row.fields.set_number(tag::EDITED_AT, at);
+    Some(row)
 }

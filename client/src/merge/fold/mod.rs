@@ -9,7 +9,7 @@ mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use acts::{act, own_delete};
+pub use acts::{act, media_delete, own_delete};
 
 use super::Message;
 use super::alias::{Apart, Sighting, one_name_each, recognise};

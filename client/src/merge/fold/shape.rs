@@ -52,6 +52,7 @@ pub(super) fn from_entries(
     message.time = time;
     message.place = entries.iter().map(|e| e.place).max().unwrap_or(0);
     message.attachments = attachments.iter().flat_map(contents).collect();
+    acts::delete_media(&mut message.attachments, acts);
     set_texts(&mut message, texts);
     message.edited |= edited;
     let deleted = entries.iter().any(|e| e.content.class == Class::Deleted);
@@ -141,6 +142,7 @@ pub(super) fn from_target(chat: &Chat, id: EventId, own: &[&Row], acts: &[(Event
         .collect();
     let mut message = base(chat, id, vec![id], first);
     message.attachments = attachments(&texts);
+    acts::delete_media(&mut message.attachments, acts);
     set_texts(&mut message, texts);
     message.edited |= message.edited_at.is_some();
     message.deleted_in_source = acts.iter().any(|(_, r)| r.kind == Kind::SOURCE_DELETE);

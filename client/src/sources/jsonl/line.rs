@@ -29,11 +29,12 @@ const ROLES: [(&str, Role); 8] = [
     ("location", Role::Location),
     ("gif", Role::Gif),
 ];
-const STATES: [(&str, Presence); 4] = [
+const STATES: [(&str, Presence); 5] = [
     ("present", Presence::Present),
     ("omitted", Presence::Omitted),
     ("expired", Presence::Expired),
     ("missing", Presence::Missing),
+    ("deleted", Presence::Deleted),
 ];
 
 /// A value that has a word in a line.

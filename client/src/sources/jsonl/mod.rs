@@ -160,7 +160,7 @@ impl Reports {
                 Presence::Present => report.present += 1,
                 Presence::Omitted => report.omitted += 1,
                 Presence::Expired => report.expired += 1,
-                Presence::Missing => report.missing += 1,
+                Presence::Missing | Presence::Deleted => report.missing += 1,
             }
         }
         if it.row.sent_at().is_some() {

@@ -333,7 +333,7 @@ fn count(report: &mut ChatReport, senders: &mut HashSet<[u8; 32]>, it: &Converte
             Presence::Present => report.present += 1,
             Presence::Omitted => report.omitted += 1,
             Presence::Expired => report.expired += 1,
-            Presence::Missing => report.missing += 1,
+            Presence::Missing | Presence::Deleted => report.missing += 1,
         }
     }
     if it.row.sent_at().is_some() && it.row.kind != Kind::IMPORT {

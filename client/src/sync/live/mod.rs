@@ -20,7 +20,6 @@ use self::backoff::Backoff;
 use self::hints::Hints;
 use super::backup::Synced;
 use super::flow::Flow;
-use super::restore::finish_restore;
 use crate::archive::Archive;
 use crate::crypto::draw;
 use crate::error::{Error, Result};
@@ -175,7 +174,7 @@ async fn connected(
     told: Told<'_>,
 ) -> Result<Ended> {
     let level = {
-        let mut exchange = std::pin::pin!(catch_up(vault, archive, work));
+        let mut exchange = std::pin::pin!(vault.catch_up(archive, work));
         let urgent = async {
             inbox.arrived().await;
             sleep(if inbox.is_wanted() { PATIENCE } else { *patience }).await;
@@ -196,29 +195,6 @@ async fn connected(
     told(News::Level(&level));
     let mut live = Live::begin(Flow::begin(vault, archive, work)?, options).await?;
     live.follow(inbox, told).await
-}
-
-/// Pulls and pushes everything but attachments.
-async fn catch_up(vault: &mut Vault, archive: &mut Archive, work: &Work) -> Result<Synced> {
-    let (up, down) = work.carried();
-    finish_restore(vault, archive, work).await?;
-    let mut flow = Flow::begin(vault, archive, work)?;
-    flow.pull().await?;
-    flow.send_left_over().await?;
-    flow.push_rows().await?;
-    flow.hide_by_rule().await?;
-    let (pulled_events, pushed_events) = (flow.pulled_events, flow.pushed_events);
-    let disagreed = !flow.disagreed.is_empty();
-    archive.settle()?;
-    let (up_now, down_now) = work.carried();
-    Ok(Synced {
-        pulled_events,
-        pushed_events,
-        uploaded_bytes: up_now - up,
-        downloaded_bytes: down_now - down,
-        attachments_waiting: archive.counts()?.waiting,
-        disagreed,
-    })
 }
 
 /// A device that follows the stream of hints.

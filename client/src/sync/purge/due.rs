@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::super::flow::Flow;
 use crate::archive::Grave;
 use crate::error::Result;
-use crate::ids::EventId;
+use crate::ids::{EventId, FileId};
 use crate::strata::PURGED_MAX;
 
 /// Deletions that one purge is for.
@@ -41,6 +41,31 @@ impl Flow<'_> {
         }
         open.truncate(taken);
         Ok(open)
+    }
+
+    /// Whether there may be files that a deletion of attachments takes away for good by now.
+    pub(super) fn media_due(&self) -> Result<bool> {
+        Ok(self.archive.has_deleted_media()? && !self.media_over()?.is_empty())
+    }
+
+    /// Removes the bytes of such files from this device, whatever else it may do; answers those that the vault may hold.
+    pub(super) fn media_that_goes(&mut self) -> Result<BTreeSet<FileId>> {
+        let mut files = self.media_over()?;
+        self.archive.drop_media_here(&files)?;
+        let mut unknown = BTreeSet::new();
+        for file in &files {
+            if !self.archive.is_in_runs(file)? {
+                unknown.insert(*file);
+            }
+        }
+        files.retain(|file| !unknown.contains(file));
+        Ok(files)
+    }
+
+    fn media_over(&self) -> Result<BTreeSet<FileId>> {
+        let me = self.vault.session.device.id();
+        let known = self.archive.all_deletions(self.server_now(), &me)?;
+        Ok(self.archive.media_due(&known, self.follower.size(), self.purge_time())?)
     }
 
     /// The time by which deletions are judged: neither this device's clock nor the service's alone makes one due.

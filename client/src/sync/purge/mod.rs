@@ -74,15 +74,19 @@ impl Flow<'_> {
         loop {
             self.work.check()?;
             // In this order: chats are settled only where there is something to do.
-            if self.due()?.is_empty() || !self.can_fold()? {
+            let media_due = self.media_due()?;
+            if media_due || !self.due()?.is_empty() {
+                self.archive.settle()?;
+            }
+            let media = if media_due { self.media_that_goes()? } else { BTreeSet::new() };
+            if (media.is_empty() && self.due()?.is_empty()) || !self.can_fold()? {
                 self.archive.forget_unnamed()?;
                 return Ok(purged);
             }
-            self.archive.settle()?;
             let due = self.due()?;
             let count = due.len() as u64;
             let generation = self.follower.state().head.as_ref().map_or(0, |head| head.generation);
-            let round = match self.purge_once(&due, &mut progress).await {
+            let round = match self.purge_once(&due, &media, &mut progress).await {
                 Err(Error::Damaged { .. }) if self.head_has_moved(generation).await? => Round::Lost(Vec::new()),
                 round => round?,
             };
@@ -104,11 +108,11 @@ impl Flow<'_> {
     }
 
     /// Makes the next head of a purge, or ends one that has nothing more to write.
-    async fn purge_once(&mut self, due: &[Grave], progress: &mut Progress) -> Result<Round> {
+    async fn purge_once(&mut self, due: &[Grave], media: &BTreeSet<FileId>, progress: &mut Progress) -> Result<Round> {
         let known = self.catalogue().await?;
         let old_pages: Vec<PackId> = known.catalogue.pages.iter().map(|page| page.pack.id).collect();
         let old_front = known.front.as_ref().map(|front| front.pack.id);
-        let mut dead = self.dead(due).await?;
+        let mut dead = self.dead(due, media).await?;
         let mut plan = Plan::on(known);
         self.add_tail(&mut plan, &dead)?;
         let mut whole = self.purge_rows(&mut plan, due, &dead, progress).await?;
@@ -123,6 +127,7 @@ impl Flow<'_> {
         let nothing = plan.drops.is_empty() && plan.erase.is_empty();
         if whole && nothing {
             self.purge_here(due)?;
+            self.archive.forget_media(media, &dead.chunks)?;
             return Ok(Round::Ended);
         }
         if whole {
@@ -146,6 +151,9 @@ impl Flow<'_> {
                 progress.front_written = true;
                 progress.bodies.erased(&erased);
                 self.learn_moved().await?;
+                if whole {
+                    self.archive.forget_media(media, &dead.chunks)?;
+                }
                 Ok(if whole { Round::Ended } else { Round::More })
             }
             Sent::Moved => Ok(Round::Lost(Vec::new())),
@@ -154,9 +162,10 @@ impl Flow<'_> {
     }
 
     /// What these deletions name, and the attachments that go with it.
-    async fn dead(&mut self, due: &[Grave]) -> Result<Dead> {
+    async fn dead(&mut self, due: &[Grave], media: &BTreeSet<FileId>) -> Result<Dead> {
         let rows = due.iter().flat_map(|d| d.names.iter().copied()).collect();
-        let files = self.archive.files_of_dead(due)?;
+        let mut files = self.archive.files_of_dead(due)?;
+        files.extend(media.iter().copied());
         let mut dead = Dead { rows, files, ..Dead::default() };
         if !dead.files.is_empty() {
             let lists = self.long_lists().await?;

@@ -1,9 +1,9 @@
 """What people did to messages: edits, reactions, deletions."""
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..derive import B
-from ..row import OWN_DELETE, REACTION_ADD, REACTION_REMOVE, UNDELETE, Tag
-from ..values import Party, encode_fields
+from ..row import MEDIA_DELETE, MEDIA_UNDELETE, OWN_DELETE, REACTION_ADD, REACTION_REMOVE, UNDELETE, Tag
+from ..values import DELETED, Party, encode_fields
 from .native import read_view, sender_field
 
 I64_MIN = -(2**63)
@@ -57,21 +57,31 @@ def named(row):
     return ids | ({row.target} if row.target is not None else set())
 
 
-def graves(acts):
-    """Deletions in force. An undelete that names the deletion, or the message at or after it, ends it."""
+def _in_force(acts, deletes, undoes):
+    """Deletions of a kind in force. An undo that names the deletion, or the message at or after it, ends it."""
     undone = {}
     for placed in acts:
-        if placed.row.kind == UNDELETE:
+        if placed.row.kind == undoes:
             for id in named(placed.row):
                 undone[id] = max(undone.get(id, I64_MIN), at(placed.row))
-    found = []
     for placed in sorted(acts, key=lambda placed: placed.id):
         row = placed.row
-        if row.kind == OWN_DELETE and placed.id not in undone:
-            ids = named(row)
-            if not any(id in undone and undone[id] >= at(row) for id in ids):
-                found.append(Grave(ids, _spot(row)))
-    return found
+        if row.kind == deletes and placed.id not in undone:
+            if not any(id in undone and undone[id] >= at(row) for id in named(row)):
+                yield row
+
+
+def graves(acts):
+    return [Grave(named(row), _spot(row)) for row in _in_force(acts, OWN_DELETE, UNDELETE)]
+
+
+def without_deleted_media(attachments, acts):
+    """Attachments as they are shown: those whose content was deleted keep their name and have none."""
+    gone = set()
+    for row in _in_force(acts, MEDIA_DELETE, MEDIA_UNDELETE):
+        named_contents = row.fields.get(Tag.CONTENTS, b"")
+        gone |= {named_contents[i : i + 32] for i in range(0, len(named_contents) - len(named_contents) % 40, 40)}
+    return [replace(one, hash=None, presence=DELETED) if one.hash in gone else one for one in attachments]
 
 
 def _spot(row):

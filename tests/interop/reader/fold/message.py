@@ -100,7 +100,7 @@ def from_target(chat, id, own, named):
         at = edited_at if edited_at is not None else as_of
         texts.append(Text((0, I64_MIN if at is None else at, acts.content_hash(row)), edited_at, row))
     message = base(chat, id, [id], min(own, key=lambda row: (row.time, row.encode())))
-    message.attachments = _latest_attachments(texts)
+    message.attachments = acts.without_deleted_media(_latest_attachments(texts), named)
     set_texts(message, texts)
     message.edited |= message.edited_at is not None
     message.deleted = any(placed.row.kind == SOURCE_DELETE for placed in named)
@@ -144,7 +144,8 @@ def from_entries(chat, entries, named, time, name):
         attachments = join_attachments(attachments, e.row.attachments)
     message = base(chat, public.id, sorted({e.id for e in entries}), public.row)
     message.time, message.place = time, max(e.place for e in entries)
-    message.attachments = [one for item in attachments for one in contents(item)]
+    shown = [one for item in attachments for one in contents(item)]
+    message.attachments = acts.without_deleted_media(shown, named)
     set_texts(message, texts)
     message.edited |= edited
     message.deleted = any(e.is_deleted for e in entries) or any(p.row.kind == SOURCE_DELETE for p in named)

@@ -8,8 +8,10 @@ from ..fold import messages
 from ..fold.native import read_key, sender_field
 from ..fold.slots import percent
 from ..join import joined_rows
-from ..row import EDIT, IMPORT, MESSAGE, OWN_DELETE, VIEW, Chat, Placed, Row, Tag
-from ..values import Party
+from ..row import (
+    EDIT, IMPORT, MEDIA_DELETE, MEDIA_UNDELETE, MESSAGE, OWN_DELETE, VIEW, Chat, Placed, Row, Tag,
+)
+from ..values import DELETED, Attachment, Party, encode_list
 
 KEY, DIGEST_KEY, CHAT = bytes(32), bytes([1]) * 32, Chat("whatsapp", "Family")
 MINUTE = 60_000
@@ -159,6 +161,30 @@ class Keys(unittest.TestCase):
         self.assertEqual([percent("abc", "abc"), percent("", ""), percent("", "a"), percent("abc", "xyz")], [100, 100, 0, 0])
         self.assertEqual(percent("\u200ea", "a"), 100)
         self.assertEqual(percent("noon", "nooo"), 75)
+
+
+    def test_attachments_deleted_by_themselves_keep_their_name_and_their_message(self):
+        for chat in (CHAT, Chat("telegram", "group:1")):
+            photos = [Attachment(name, None, 5, 0, 0, B(name.encode()), None) for name in ("a.jpg", "b.jpg")]
+            native = "7" if chat.source == "telegram" else f"{TEN}/{TEN}/{sender_field('Mum')}/O/0/="
+            sent = placed(MESSAGE, TEN, native, None, chat, body="look", sender=Party(None, "Mum").encode(),
+                          attachments=encode_list([photo.encode() for photo in photos]), as_of=TEN, place=0)
+            named = B(b"a.jpg") + (5).to_bytes(8, "little")
+            gone = placed(MEDIA_DELETE, TEN, "gone", sent.id, chat, edited_at=10, contents=named)
+            of = [[(one.name, one.hash is None, one.presence == DELETED) for one in m.attachments]
+                  for m in folded(more=[sent, gone])]
+            self.assertEqual(of, [[("a.jpg", True, True), ("b.jpg", False, False)]], chat)
+            undo = {
+                "names it": placed(MEDIA_UNDELETE, TEN, "undo", sent.id, chat, edited_at=5, row_ids=gone.id),
+                "is later": placed(MEDIA_UNDELETE, TEN, "undo", sent.id, chat, edited_at=10),
+            }
+            for why, row in undo.items():
+                [message] = folded(more=[sent, gone, row])
+                self.assertEqual([one.hash for one in message.attachments], [one.hash for one in photos], why)
+                self.assertEqual(message.text, "look")
+            early = placed(MEDIA_UNDELETE, TEN, "early", sent.id, chat, edited_at=9)
+            [message] = folded(more=[sent, gone, early])
+            self.assertIsNone(message.attachments[0].hash)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,8 @@ pub struct React {
 /// every device. With the passphrase they go after a day like others; without it they wait 14 days.
 #[derive(Args)]
 #[command(after_long_help = "Examples:\n  chatkeep delete 7be2d104 93ac\n  \
-    chatkeep delete --chat Family --before 2019 --dry-run")]
+    chatkeep delete --chat Family --before 2019 --dry-run\n  \
+    chatkeep delete --chat Family --before 2022 --media-only")]
 pub struct Delete {
     /// Messages: the first characters of their ids
     #[arg(value_name = "MSG", required_unless_present = "chat", conflicts_with = "chat")]
@@ -56,6 +57,9 @@ pub struct Delete {
     /// With --chat: only what is older than this, such as 2019 or 2019-06-11
     #[arg(long, value_name = "T", requires = "chat", value_parser = moment)]
     pub before: Option<i64>,
+    /// Only their attachments: messages and texts stay
+    #[arg(long)]
+    pub media_only: bool,
     /// The chat's name, where nothing of it would be left
     #[arg(long, value_name = "NAME")]
     pub really: Option<String>,

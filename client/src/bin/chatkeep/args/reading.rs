@@ -12,6 +12,8 @@ use super::moment;
 pub struct Chats {}
 
 /// Show messages of a chat: the last ones, or those around a message or date
+///
+/// On a terminal the chat counts as read up to the last message shown, on every device: `chats` tells what came since.
 #[derive(Args)]
 #[command(after_long_help = "Examples:\n  chatkeep show Family\n  chatkeep show Family --date 2024-06-11 -n 50\n  \
     chatkeep show 3f9a --around 7be2d104\n  chatkeep show Family --follow --json")]
@@ -27,7 +29,10 @@ pub struct Show {
     /// How many messages
     #[arg(short = 'n', value_name = "N", default_value_t = 20)]
     pub limit: usize,
-    /// Stay, and show new messages as they come in
+    /// Do not count what is shown as read
+    #[arg(long)]
+    pub no_mark: bool,
+    /// Stay, and show what comes in: messages, and what is done to the last 500
     #[arg(long, conflicts_with_all = ["around", "date"])]
     pub follow: bool,
 }

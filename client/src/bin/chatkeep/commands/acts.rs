@@ -39,18 +39,44 @@ pub fn deletions(context: &Context, vault: &Vault, archive: &Archive) -> Result<
     Ok(archive.deletions(now, &vault.session.device.id())?)
 }
 
-/// How many messages go for good, and by when, day by day.
-pub fn waiting(deletions: &[Deletion]) -> Vec<(i64, u64)> {
-    let mut days: BTreeMap<i64, (i64, u64)> = BTreeMap::new();
+/// What goes for good on one day.
+#[derive(Default)]
+pub struct Waiting {
+    pub until: i64,
+    pub messages: u64,
+    /// Messages that lose their attachments alone.
+    pub media: u64,
+}
+
+impl Waiting {
+    pub fn says(&self) -> String {
+        let media = format!("the attachments of {}", counted(self.media, "message"));
+        match (self.messages, self.media) {
+            (messages, 0) => counted(messages, "message"),
+            (0, _) => media,
+            (messages, _) => format!("{} and {media}", counted(messages, "message")),
+        }
+    }
+}
+
+/// How much goes for good, and by when, day by day.
+pub fn waiting(deletions: &[Deletion]) -> Vec<Waiting> {
+    let mut days: BTreeMap<i64, Waiting> = BTreeMap::new();
     for deletion in deletions {
         let day = days.entry(deletion.until.div_euclid(DAY_MS)).or_default();
-        *day = (day.0.max(deletion.until), day.1 + deletion.messages);
+        day.until = day.until.max(deletion.until);
+        if deletion.is_media() {
+            day.media += deletion.messages;
+        } else {
+            day.messages += deletion.messages;
+        }
     }
     days.into_values().collect()
 }
 
 pub fn waiting_json(deletions: &[Deletion]) -> Vec<Value> {
-    waiting(deletions).into_iter().map(|(until, n)| json!({ "until": rfc3339(until), "messages": n })).collect()
+    let days = waiting(deletions).into_iter();
+    days.map(|d| json!({ "until": rfc3339(d.until), "messages": d.messages, "media_of": d.media })).collect()
 }
 
 /// What is told of very many deletions at once, device by device.

@@ -7,33 +7,40 @@ use serde_json::json;
 use crate::context::Context;
 use crate::output::Outcome;
 use crate::problem::{Problem, Result};
-use crate::terminal::{clean, counted, rfc3339};
+use crate::terminal::{clean, count, counted, rfc3339};
 
 const PREFIX_MIN: usize = 4;
 
 pub fn run(context: &Context) -> Result<Outcome> {
-    let chats = context.archive()?.chats()?;
+    let archive = context.archive()?;
+    let mut chats = Vec::new();
+    for chat in archive.chats()? {
+        let unread = archive.unread(&chat.id)?;
+        chats.push((chat, unread));
+    }
     let mut text = String::new();
-    for chat in &chats {
+    for (chat, unread) in &chats {
         let last = chat.last.map(super::messages::day).unwrap_or_default();
         let name = clean(name(chat));
         text += &format!(
-            "{}  {last:<10}  {name}  {} ({})\n",
+            "{}  {last:<10}  {name}  {} ({}){}\n",
             chat.id.short(),
             counted(chat.messages, "message"),
-            chat.chat.source
+            chat.chat.source,
+            unread.filter(|n| *n > 0).map(|n| format!("  {} unread", count(n))).unwrap_or_default()
         );
     }
     if chats.is_empty() {
         text += "No chats yet. Next: chatkeep import PATH-TO-EXPORT\n";
     }
-    let list = chats.iter().map(|c| {
+    let list = chats.iter().map(|(c, unread)| {
         json!({
             "id": c.id.hex(),
             "name": name(c),
             "app": c.chat.source,
             "shape": c.shape,
             "messages": c.messages,
+            "unread": unread,
             "first_at": c.first.and_then(rfc3339),
             "last_at": c.last.and_then(rfc3339),
         })

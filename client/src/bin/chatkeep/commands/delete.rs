@@ -1,6 +1,6 @@
 //! `delete`: messages go from every device; for a day they can be brought back.
 
-use client::archive::{ChatSummary, Deletion, HELD_MS, Shown, UNDO_MS, Weighed, mass_limit};
+use client::archive::{ChatSummary, Deleting, Deletion, HELD_MS, Shown, UNDO_MS, Weighed, mass_limit};
 use client::sync::server_clock;
 use client::vault::{Consent, Secret, Work};
 use serde_json::{Value, json};
@@ -36,18 +36,21 @@ struct Plan {
 pub async fn run(context: &Context, args: &Delete) -> Result<Outcome> {
     let mut writing = context.writing("delete")?;
     let wanted = wanted(&writing, args)?;
-    let plan = plan(context, &writing, &wanted)?;
+    let plan = plan(context, &writing, &wanted, what(args))?;
     let messages = plan.weighed.messages;
+    let goes = goes(messages, what(args));
     if messages == 0 {
-        let text = "There is nothing to delete.\n";
+        let text =
+            if args.media_only { "There is no attachment to delete.\n" } else { "There is nothing to delete.\n" };
         return Ok(Outcome::new(changed("delete", false, told(args, &wanted, &plan, false, false)), text));
     }
     if args.dry_run {
-        let text = format!("Would delete {}. {} Nothing changed.\n", counted(messages, "message"), plan.says());
+        let text = format!("Would delete {goes}. {} Nothing changed.\n", plan.says());
         let more = told(args, &wanted, &plan, false, false);
         return Ok(Outcome::new(changed("delete", false, more), text));
     }
     if let Wanted::Chat { chat, .. } = &wanted
+        && !args.media_only
         && messages >= chat.messages
         && args.really.as_deref() != Some(chats::name(chat))
     {
@@ -55,10 +58,10 @@ pub async fn run(context: &Context, args: &Delete) -> Result<Outcome> {
         let message = format!("this would delete the whole chat \"{name}\" ({})", counted(messages, "message"));
         return Err(Problem::refused(message).hint(format!("give --before, or --really \"{name}\"")));
     }
-    show_what_goes(context, &wanted, &plan);
-    device::confirmed(context, &format!("Delete {} on every device?", counted(messages, "message")))?;
+    show_what_goes(context, &wanted, &goes);
+    device::confirmed(context, &format!("Delete {goes} on every device?"))?;
     let consent = consent(context, args, &writing, &plan).await?;
-    let done = delete(context, &mut writing, &wanted)?;
+    let done = delete(context, &mut writing, &wanted, what(args))?;
     let mut sent = acts::send(context, &mut writing).await?;
     let mut permitted = false;
     if let Some(consent) = &consent {
@@ -72,14 +75,14 @@ pub async fn run(context: &Context, args: &Delete) -> Result<Outcome> {
         }
     }
     let more = told(args, &wanted, &plan, sent, permitted);
-    let mut text = format!("Deleted {}. ", counted(done, "message"));
+    let mut text = format!("Deleted {}. ", self::goes(done, what(args)));
     text += &match (plan.mass, permitted) {
         (true, false) => {
             let until = moment(plan.now + HELD_MS);
             format!("So many at once go for good on {until}, since no passphrase was given; all devices are told.")
         }
         _ => {
-            let them = if done == 1 { "it" } else { "them" };
+            let them = if done == 1 && !args.media_only { "it" } else { "them" };
             format!("Until {} `chatkeep undelete` brings {them} back.", moment(plan.now + UNDO_MS))
         }
     };
@@ -93,6 +96,18 @@ impl Plan {
         } else {
             "They could be brought back for a day.".to_owned()
         }
+    }
+}
+
+fn what(args: &Delete) -> Deleting {
+    if args.media_only { Deleting::Media } else { Deleting::Messages }
+}
+
+/// What goes, in words.
+fn goes(messages: u64, what: Deleting) -> String {
+    match what {
+        Deleting::Messages => counted(messages, "message"),
+        Deleting::Media => format!("the attachments of {}", counted(messages, "message")),
     }
 }
 
@@ -111,13 +126,13 @@ fn wanted(writing: &Writing, args: &Delete) -> Result<Wanted> {
     Ok(Wanted::Messages(messages))
 }
 
-fn plan(context: &Context, writing: &Writing, wanted: &Wanted) -> Result<Plan> {
+fn plan(context: &Context, writing: &Writing, wanted: &Wanted, what: Deleting) -> Result<Plan> {
     let archive = &writing.archive;
     let weighed = match wanted {
-        Wanted::Chat { chat, before } => archive.weigh_chat(&chat.id, *before)?,
+        Wanted::Chat { chat, before } => archive.weigh_chat_of(&chat.id, *before, what)?,
         Wanted::Messages(list) => {
             let mut sum = Weighed::default();
-            list.iter().for_each(|shown| sum.add(&shown.message));
+            list.iter().for_each(|shown| sum.add(&shown.message, what));
             sum
         }
     };
@@ -130,7 +145,7 @@ fn plan(context: &Context, writing: &Writing, wanted: &Wanted) -> Result<Plan> {
     Ok(Plan { weighed, mass: in_a_day > mass_limit(all), now })
 }
 
-fn show_what_goes(context: &Context, wanted: &Wanted, plan: &Plan) {
+fn show_what_goes(context: &Context, wanted: &Wanted, goes: &str) {
     let text = match wanted {
         Wanted::Messages(list) => {
             let mut lines: String = list.iter().take(SHOWN_MAX).map(show::line).collect();
@@ -140,9 +155,8 @@ fn show_what_goes(context: &Context, wanted: &Wanted, plan: &Plan) {
             lines
         }
         Wanted::Chat { chat, before } => {
-            let what = counted(plan.weighed.messages, "message");
             let older = before.map(|t| format!(" older than {}", moment(t))).unwrap_or_default();
-            format!("{what} of \"{}\"{older}", clean(chats::name(chat)))
+            format!("{goes} of \"{}\"{older}", clean(chats::name(chat)))
         }
     };
     context.output.note(&format!("To be deleted:\n{}", text.trim_end()));
@@ -166,17 +180,17 @@ async fn consent(context: &Context, args: &Delete, writing: &Writing, plan: &Pla
     Ok(Some(writing.vault.consent(&writing.archive, secret, bytes, plan.now).await?))
 }
 
-fn delete(context: &Context, writing: &mut Writing, wanted: &Wanted) -> Result<u64> {
+fn delete(context: &Context, writing: &mut Writing, wanted: &Wanted, what: Deleting) -> Result<u64> {
     let mut entropy = context.env.entropy.clone();
     let mut acting = acts::acting(context, &writing.archive, &mut entropy)?;
     match wanted {
         Wanted::Messages(list) => {
             let messages: Vec<_> = list.iter().map(|shown| shown.message.clone()).collect();
-            Ok(writing.archive.delete(&messages, &mut acting)?)
+            Ok(writing.archive.delete_of(&messages, what, &mut acting)?)
         }
         Wanted::Chat { chat, before } => {
             let told = |_| !context.cancel.is_cancelled();
-            Ok(writing.archive.delete_chat(&chat.id, *before, &mut acting, told)?)
+            Ok(writing.archive.delete_chat_of(&chat.id, *before, what, &mut acting, told)?)
         }
     }
 }
@@ -190,6 +204,7 @@ fn told(args: &Delete, wanted: &Wanted, plan: &Plan, sent: bool, permitted: bool
     json!({
         "messages": plan.weighed.messages,
         "bytes": plan.weighed.bytes,
+        "media_only": args.media_only,
         "chat": chat,
         "ids": ids,
         "until": rfc3339(plan.now + if held { HELD_MS } else { UNDO_MS }),

@@ -1,34 +1,35 @@
-//! `show --follow`: messages of one chat as they come in, whoever brings them: a running `sync --watch`, an import.
+//! `show --follow`: what happens in one chat as it comes in, whoever brings it: a running `sync --watch`, an import, an
+//! act of another device.
 
-use std::collections::BTreeSet;
+mod seen;
+
 use std::time::Duration;
 
-use client::archive::{Anchor, Archive, Position, Shown};
-use client::ids::{ChatId, EventId};
+use client::archive::Anchor;
+use serde_json::{Value, json};
 
+use self::seen::{Happened, Seen, What};
 use super::{chats, messages, show};
 use crate::args::reading::Show;
 use crate::context::Context;
 use crate::output::Outcome;
 use crate::problem::Result;
+use crate::terminal::clean;
 
 /// How often the archive is asked whether anything was written. Asking reads one number.
 const LOOK: Duration = Duration::from_millis(50);
-/// Messages that came late, with an earlier time, are found among so many of the last ones.
-const WINDOW: usize = 500;
-const PAGE: usize = 500;
 
 pub async fn run(context: &Context, args: &Show) -> Result<Outcome> {
     let archive = context.archive()?;
     let chat = chats::find(&archive, &args.chat)?.id;
     let mut seen = Seen::new(&archive, &chat)?;
     for shown in archive.page(&chat, Anchor::End, args.limit, 0)? {
-        tell(context, &shown);
+        tell(context, &Happened { what: What::New, shown: Some(shown), ..Happened::default() });
     }
     loop {
         let version = archive.version()?;
-        for shown in seen.news(&archive, &chat)? {
-            tell(context, &shown);
+        for happened in seen.news(&archive, &chat)? {
+            tell(context, &happened);
         }
         while archive.version()? == version {
             tokio::time::sleep(LOOK).await;
@@ -36,55 +37,48 @@ pub async fn run(context: &Context, args: &Show) -> Result<Outcome> {
     }
 }
 
-fn tell(context: &Context, shown: &Shown) {
-    let line = if context.output.json { format!("{}\n", messages::to_json(shown, &[])) } else { show::line(shown) };
+fn tell(context: &Context, happened: &Happened) {
+    let line = if context.output.json { format!("{}\n", to_json(happened)) } else { line(happened) };
     context.output.print(&line);
 }
 
-/// What was told already.
-struct Seen {
-    /// The last message so far.
-    last: Option<Position>,
-    /// The last [`WINDOW`] messages, and the first of them where there are more before it.
-    window: BTreeSet<EventId>,
-    floor: Option<Position>,
+/// For programs: the message as it is now, and what happened to it. A deleted one has no more than its id.
+fn to_json(happened: &Happened) -> Value {
+    let event = happened.what.word();
+    let Some(shown) = &happened.shown else {
+        return json!({ "schema": "chatkeep.deleted/1", "event": event, "id": happened.id.map(|id| id.hex()) });
+    };
+    let mut value = messages::to_json(shown, &[]);
+    if let Value::Object(map) = &mut value {
+        map.insert("event".to_owned(), event.into());
+        if happened.what == What::Reacted {
+            let list = |of: &[client::merge::Reaction]| -> Value {
+                of.iter().map(|r| json!({ "by": r.by, "emoji": r.emoji })).collect()
+            };
+            map.insert("added".to_owned(), list(&happened.added));
+            map.insert("removed".to_owned(), list(&happened.removed));
+        }
+    }
+    value
 }
 
-impl Seen {
-    /// What is there now counts as told.
-    fn new(archive: &Archive, chat: &ChatId) -> Result<Self> {
-        let mut seen = Self { last: None, window: BTreeSet::new(), floor: None };
-        seen.look(archive.page(chat, Anchor::End, WINDOW, 0)?);
-        Ok(seen)
-    }
-
-    /// Messages that are there and were not, in the order of the chat.
-    fn news(&mut self, archive: &Archive, chat: &ChatId) -> Result<Vec<Shown>> {
-        let (before, known) = (self.last, std::mem::take(&mut self.window));
-        let page = archive.page(chat, Anchor::End, WINDOW, 0)?;
-        let first = page.first().map(|shown| Position::of(&shown.message));
-        let mut news = Vec::new();
-        // More than a window at once: what lies between.
-        let mut at = before;
-        while let (Some(from), Some(first)) = (at, first) {
-            let between = archive.page(chat, Anchor::After(from), 0, PAGE)?;
-            let inside = between.into_iter().take_while(|shown| Position::of(&shown.message) < first);
-            let count = news.len();
-            news.extend(inside);
-            at = news.get(count..).and_then(<[Shown]>::last).map(|shown| Position::of(&shown.message));
+fn line(happened: &Happened) -> String {
+    let Some(shown) = &happened.shown else {
+        let id = happened.id.map(|id| id.short()).unwrap_or_default();
+        return format!("Deleted: {}   {id}\n", happened.was);
+    };
+    match happened.what {
+        What::New | What::Deleted => show::line(shown),
+        What::Back => format!("Brought back: {}", show::line(shown)),
+        What::Edited => format!("Edited: {}", show::line(shown)),
+        What::DeletedInApp => format!("Deleted in the app: {}", show::line(shown)),
+        What::Attachments => format!("Attachments: {}", show::line(shown)),
+        What::Reacted => {
+            let told = |r: &client::merge::Reaction, how| format!("{how}{} {}", clean(&r.by), clean(&r.emoji));
+            let added = happened.added.iter().map(|r| told(r, ""));
+            let removed = happened.removed.iter().map(|r| told(r, "no more "));
+            let all: Vec<String> = added.chain(removed).collect();
+            format!("Reaction: {}: {}", all.join(", "), show::line(shown))
         }
-        // Where one was deleted the window reaches further back: what stood before it is not new.
-        let new = |shown: &&Shown| {
-            !known.contains(&shown.message.id) && self.floor.is_none_or(|floor| Position::of(&shown.message) > floor)
-        };
-        news.extend(page.iter().filter(new).cloned());
-        self.look(page);
-        Ok(news)
-    }
-
-    fn look(&mut self, page: Vec<Shown>) {
-        self.floor = page.first().filter(|_| page.len() >= WINDOW).map(|shown| Position::of(&shown.message));
-        self.last = page.last().map(|shown| Position::of(&shown.message)).or(self.last);
-        self.window = page.into_iter().map(|shown| shown.message.id).collect();
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Local};
 use client::archive::Shown;
-use client::event::{Attachment, Kind, Role, Stamp};
+use client::event::{Attachment, Kind, Presence, Role, Stamp};
 use client::merge::Message;
 use client::sources::jsonl::Word as _;
 use serde_json::{Value, json};
@@ -86,9 +86,10 @@ fn attached(attachment: &Attachment) -> String {
         Role::Gif => "gif",
         Role::File => "file",
     };
+    let deleted = if attachment.presence == Presence::Deleted { ", deleted" } else { "" };
     match attachment.name.as_deref() {
-        Some(name) => format!("[{what} {}]", clean(name)),
-        None => format!("[{what}]"),
+        Some(name) => format!("[{what} {}{deleted}]", clean(name)),
+        None => format!("[{what}{deleted}]"),
     }
 }
 

@@ -1,7 +1,10 @@
 //! `show`: messages of one chat. Works offline.
 
+use std::io::IsTerminal as _;
+
 use client::archive::{Anchor, Archive, Position, Shown};
 use client::error::Error;
+use client::ids::ChatId;
 use serde_json::json;
 
 use super::{chats, messages};
@@ -11,6 +14,7 @@ use crate::output::Outcome;
 use crate::problem::{Problem, Result};
 use crate::terminal::clean;
 
+const DAY_MS: i64 = 24 * 3_600_000;
 const PREFIX_MIN: usize = 4;
 /// Candidates that are listed.
 const CANDIDATES_MAX: usize = 20;
@@ -47,8 +51,27 @@ pub fn run(context: &Context, args: &Show) -> Result<Outcome> {
         for shown in &page {
             context.output.print(&line(shown));
         }
+        if !args.no_mark && std::io::stdout().is_terminal() {
+            mark_read(context, &archive, &chat.id, &page);
+        }
     }
     Ok(Outcome::printed())
+}
+
+/// Notes that somebody has read these. What hinders it is no reason to show less: the next time notes it again.
+fn mark_read(context: &Context, archive: &Archive, chat: &ChatId, page: &[Shown]) {
+    let Some(time) = page.iter().map(|shown| shown.message.time).max() else { return };
+    // A message of a wrong clock must not make all that is yet to come read. Times may be local ones.
+    let time = time.min(context.now_ms().saturating_add(DAY_MS));
+    let known = archive.read_to(chat).ok().flatten();
+    if known.is_some_and(|known| known >= time) {
+        return;
+    }
+    if let Ok(mut writing) = context.writing_soon("show")
+        && let Err(error) = writing.archive.mark_read(chat, time)
+    {
+        tracing::warn!(%error, "a read mark was not kept");
+    }
 }
 
 pub fn line(shown: &Shown) -> String {

@@ -137,10 +137,11 @@ pub async fn run(context: &Context, args: &Status) -> Result<Outcome> {
     if let Some(usage) = contact.usage {
         text += &format!("Vault      {} of {}\n", size(usage.stored_bytes), size(usage.quota_bytes));
     }
-    for (until, messages) in acts::waiting(&deleted) {
+    for waiting in acts::waiting(&deleted) {
+        let until = waiting.until;
         let goes =
             if until <= now { "gone for good soon".to_owned() } else { format!("for good after {}", moment(until)) };
-        text += &format!("Deleted    {}, {goes} (chatkeep undelete)\n", counted(messages, "message"));
+        text += &format!("Deleted    {}, {goes} (chatkeep undelete)\n", waiting.says());
     }
     text += &format!("Recovery   {}\n", recovery(has_key, checked));
     for warning in &warnings {
