@@ -8,6 +8,8 @@ mod broken_off;
 mod dedup;
 #[path = "purge/everything.rs"]
 mod everything;
+#[path = "purge/gathered.rs"]
+mod gathered;
 #[path = "purge/gone.rs"]
 mod gone;
 #[path = "purge/held.rs"]

@@ -60,6 +60,7 @@ impl Vault {
         flow.hide_by_rule().await?;
         flow.purge().await?;
         flow.fold(false).await?;
+        flow.gather().await?;
         let (pulled_events, pushed_events) = (flow.pulled_events, flow.pushed_events);
         let disagreed = !flow.disagreed.is_empty();
         archive.settle()?;
@@ -98,6 +99,7 @@ impl Vault {
         let phase = Phase::Commit;
         work.tell(Progress { phase, done_bytes: 0, total_bytes: 0, done_items: 0, total_items: 0 });
         flow.fold(true).await?;
+        flow.gather().await?;
         let disagreed = !flow.disagreed.is_empty();
         let at_ms = snapshot.as_ref().map_or_else(|| flow.vault.session.env.now_ms(), |s| s.at_ms);
         let now = flow.vault.session.env.now_ms();

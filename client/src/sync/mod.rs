@@ -15,6 +15,7 @@ mod events;
 mod flow;
 mod fold;
 mod front;
+mod gather;
 mod head;
 mod hidden;
 mod live;

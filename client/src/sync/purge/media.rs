@@ -69,30 +69,12 @@ impl Flow<'_> {
         Ok(!left)
     }
 
-    /// The chunks of a pack that live on, sealed as they are; none where the pack cannot be read.
+    /// The chunks of a pack that live on, sealed anew; none where the pack cannot be read.
     async fn living(&mut self, pack: &PackId, dead: &Dead) -> Result<Option<Vec<SealedChunk>>> {
         let chunks = self.archive.chunks_of(pack)?;
-        let living: Vec<_> = chunks.into_iter().filter(|chunk| !dead.chunks.contains(&chunk.id)).collect();
-        if living.is_empty() {
-            return Ok(Some(Vec::new()));
-        }
-        let source = ServicePacks { session: &self.vault.session, work: &self.work };
-        let bytes = match source.read(*pack, Part::Whole).await {
-            Ok(bytes) => bytes,
-            Err(no) => {
-                tracing::warn!(pack = pack.hex(), reason = no.reason()?, "a pack with a deleted attachment stays");
-                return Ok(None);
-            }
-        };
-        let mut out = Vec::with_capacity(living.len());
-        for chunk in &living {
-            let entry = apply::entry(chunk)?;
-            let start = entry.offset as usize;
-            let sealed = start.checked_add(entry.sealed_len as usize).and_then(|end| bytes.get(start..end));
-            let Some(sealed) = sealed else { return Ok(None) };
-            out.push(SealedChunk { id: entry.id, key: entry.key, coding: entry.coding, bytes: sealed.to_vec() });
-        }
-        Ok(Some(out))
+        let living = chunks.iter().filter(|chunk| !dead.chunks.contains(&chunk.id)).map(apply::entry);
+        let living: Vec<ChunkEntry> = living.collect::<Result<_>>()?;
+        self.resealed(pack, &living).await
     }
 
     /// Writes chunk runs that list anything dead again without it, and where the moved chunks lie now.
@@ -120,6 +102,17 @@ impl Flow<'_> {
             }
         }
         entries.extend(moved.into_iter().map(ChunkRunEntry::Chunk).map(|entry| (entry.order(), entry)));
+        self.write_chunk_runs(plan, &entries, level, span.map(|(first, _)| first))
+    }
+
+    /// Puts chunk runs of these entries into a plan, for runs that began to arrive at `first`.
+    pub(in super::super) fn write_chunk_runs(
+        &self,
+        plan: &mut Plan,
+        entries: &BTreeMap<([u8; 32], u8), ChunkRunEntry>,
+        level: u8,
+        first: Option<u64>,
+    ) -> Result<()> {
         if entries.is_empty() {
             return Ok(());
         }
@@ -131,12 +124,12 @@ impl Flow<'_> {
         made.extend(writer.finish(&mut self.entropy()).map_err(internal)?);
         // Whoever reads only what is new to it must read where chunks lie now.
         let now = self.follower.size() + 1;
-        set_span(&mut made, span.map_or((now, now), |(first, _)| (first, now)));
+        set_span(&mut made, (first.unwrap_or(now), now));
         plan.take(made);
         Ok(())
     }
 
-    async fn chunk_entries(&mut self, run: &RunEntry, plan: &Plan) -> Result<Vec<ChunkRunEntry>> {
+    pub(in super::super) async fn chunk_entries(&mut self, run: &RunEntry, plan: &Plan) -> Result<Vec<ChunkRunEntry>> {
         let fetched;
         let bytes = match plan.made.get(&run.pack.id) {
             Some((_, bytes)) => bytes,
