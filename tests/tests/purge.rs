@@ -14,5 +14,7 @@ mod gathered;
 mod gone;
 #[path = "purge/held.rs"]
 mod held;
+#[path = "purge/robbed.rs"]
+mod robbed;
 #[path = "purge/thief.rs"]
 mod thief;

@@ -55,6 +55,8 @@ pub enum Note {
     SentElsewhere,
     /// A copy of this device writes elsewhere: this one has seen a record that it signed and never made.
     Cloned,
+    /// Devices whose heads are, or were, looked into for what they dropped.
+    Distrusted,
     /// Whose archive it is, and what it is read with where no device is set up.
     Kept,
 }
@@ -80,6 +82,7 @@ impl Note {
             Self::LastProof => "last_proof",
             Self::LastRecoveryCheck => "last_recovery_check",
             Self::Left => "left",
+            Self::Distrusted => "distrusted",
             Self::SentElsewhere => "sent_elsewhere",
             Self::Kept => "kept",
         }

@@ -138,6 +138,7 @@ impl Flow<'_> {
         self.pull().await?;
         self.send_left_over().await?;
         self.push_rows().await?;
+        self.bring_back().await?;
         self.push_media().await
     }
 }

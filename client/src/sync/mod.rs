@@ -5,6 +5,7 @@
 
 mod apply;
 mod backup;
+mod bring_back;
 mod bucket;
 mod bulk;
 mod catalogue;
@@ -40,6 +41,7 @@ mod through_head;
 mod upload;
 
 pub use backup::{Backup, BackupOptions, Synced};
+pub use bring_back::distrust;
 pub use bucket::{FromBucket, Lost};
 pub use check::{CheckLevel, Checked, Problem};
 pub use clock::{act_clock, server_clock};

@@ -219,6 +219,7 @@ async fn catch_up(vault: &mut Vault, archive: &mut Archive, work: &Work) -> Resu
     flow.pull().await?;
     flow.send_left_over().await?;
     flow.push_rows().await?;
+    flow.bring_back().await?;
     flow.hide_by_rule().await?;
     let (pulled_events, pushed_events) = (flow.pulled_events, flow.pushed_events);
     let disagreed = !flow.disagreed.is_empty();
