@@ -94,8 +94,7 @@ impl Flow<'_> {
         let roster = self.vault.ring.roster();
         let mut gone: BTreeSet<DeviceId> = roster.devices.iter().map(|device| device.id).collect();
         gone.retain(|id| roster.active(id).is_none() && seen.get(id).last_ms.is_some_and(|last| last >= since));
-        let devices: BTreeSet<DeviceId> =
-            gone.difference(&distrusted.done).chain(&distrusted.asked).copied().collect();
+        let devices: BTreeSet<DeviceId> = gone.difference(&distrusted.done).chain(&distrusted.asked).copied().collect();
         if devices.is_empty() || !self.can_fold()? {
             return Ok(());
         }
@@ -139,7 +138,8 @@ impl Flow<'_> {
                     let before = &mut last;
                     let damage =
                         damage.get_or_insert_with(|| Damage { before: before.take(), dropped: BTreeSet::new() });
-                    let clear = record.split_body(&entry.body).ok().and_then(|(clear, _)| HeadClear::decode(clear).ok());
+                    let clear =
+                        record.split_body(&entry.body).ok().and_then(|(clear, _)| HeadClear::decode(clear).ok());
                     damage.dropped.extend(clear.iter().flat_map(|clear| &clear.drops).map(|drop| drop.pack));
                 } else if damage.is_none() {
                     last = Some(HeadNote { index: entry.index, record, body: entry.body.to_vec() });
@@ -256,7 +256,8 @@ impl Flow<'_> {
                 }
                 last = last.max(arrival + 1);
                 let row = BlockRow::new(&self.keys.event, Arc::new(row.chat.clone()), arrival + 1, row.row()?);
-                let full = writer.push(&row, &mut entropy).map_err(|_| ArchiveError::Refused("a row that no block takes"))?;
+                let full =
+                    writer.push(&row, &mut entropy).map_err(|_| ArchiveError::Refused("a row that no block takes"))?;
                 bytes += full.iter().map(|run| run.bytes.len()).sum::<usize>();
                 made.extend(full);
                 whole = bytes < MADE_BYTES_MAX;

@@ -126,7 +126,8 @@ impl Flow<'_> {
         self.replace_front(&mut plan, tail)?;
         let kept: Vec<PackId> = plan.known.catalogue.pages.iter().map(|page| page.pack.id).collect();
         let front = plan.known.front.as_ref().map(|front| front.pack.id);
-        let old = old_pages.into_iter().filter(|old| !kept.contains(old)).chain(old_front.filter(|_| front != old_front));
+        let old =
+            old_pages.into_iter().filter(|old| !kept.contains(old)).chain(old_front.filter(|_| front != old_front));
         plan.drops.extend(old.map(|old| (old, DropReason::Replaced)));
         self.send_head(plan).await.map(Some)
     }
@@ -214,9 +215,7 @@ fn groups(packs: impl Iterator<Item = MediaPack>) -> Vec<Vec<PackId>> {
             sparse.push((class, vec![pack.pack]));
         }
     }
-    let eights = small.iter().flat_map(|(class, packs)| {
-        packs.chunks_exact(FAN).map(|eight| (*class, eight.to_vec()))
-    });
+    let eights = small.iter().flat_map(|(class, packs)| packs.chunks_exact(FAN).map(|eight| (*class, eight.to_vec())));
     let mut bytes = 0;
     let fits = |(class, group): &(Class, Vec<PackId>)| {
         bytes += (class.bytes() * group.len()) as u64;

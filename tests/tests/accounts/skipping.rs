@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use client::crypto::sign_bare;
 use client::error::{Error, Result};
 use client::sync::Synced;
-use client::vault::{Vault, Work};
+use client::vault::Vault;
 use proto::v1;
 use proto::wire::header::{Header, Leaf, RecordKind};
 use proto::wire::tree::{Frontier, Hash, Subtrees, inclusion_proof, node};

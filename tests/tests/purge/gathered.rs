@@ -13,7 +13,7 @@ use proto::wire::header::RecordKind;
 use service::meta::Meta as _;
 use tests::history::{import, listed, photo_bytes};
 use tests::jitter::{Draw, Jittery};
-use tests::strata::{Stored, caller};
+use tests::strata::{Stored, caller, object, spoil};
 use tests::timed::{Device, Timed};
 use tests::times;
 use tests::world::{PASSPHRASE, by_passphrase, label, name, register_at};
@@ -203,4 +203,32 @@ async fn gathering_that_is_broken_off_anywhere_ends_alike() {
     }
     assert_eq!(listed(&laptop.archive), listed(&phone.archive));
     assert_eq!(media_packs(&laptop.archive), media_packs(&phone.archive));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pack_that_cannot_be_read_stays_and_the_others_are_gathered() {
+    let timed = Timed::new();
+    let mut laptop = timed.first().await;
+    for n in 0..7 {
+        import(&mut laptop.archive, 1, n * 10, n * 10 + 1, BYTES);
+        laptop.sync().await;
+    }
+    let (account, before) = (laptop.vault.session.identity.account, media_packs(&laptop.archive));
+    let spoilt = *before.first().unwrap();
+    let whole = object(&timed.world, &account, spoilt).await.unwrap();
+    let mut bytes = whole.clone();
+    bytes.iter_mut().take(BYTES).for_each(|byte| *byte ^= 1);
+    spoil(&timed.world, &account, spoilt, Some(&bytes)).await;
+    for n in 7..9 {
+        import(&mut laptop.archive, 1, n * 10, n * 10 + 1, BYTES);
+        laptop.sync().await;
+    }
+    let after = media_packs(&laptop.archive);
+    assert!(after.len() == 2 && after.contains(&spoilt), "eight that can be read are one");
+    timed.wait(50);
+    timed.sweep().await;
+    // Whoever has a good copy of its bytes puts it back.
+    spoil(&timed.world, &account, spoilt, Some(&whole)).await;
+    let fresh = timed.another("tablet").await;
+    assert_eq!(listed(&fresh.archive), listed(&laptop.archive));
 }

@@ -24,9 +24,12 @@ async fn robs(timed: &Timed, phone: &Device) {
     stored.entries.iter().for_each(|(leaf, _)| log.append(leaf.hash()));
     let (parent, leaf) = stored.heads().pop().unwrap();
     let me = vault.session.device.id();
-    let last = stored.entries.iter().rev().map(|(leaf, _)| &leaf.record).find(|r| {
-        r.header.device == me && r.header.kind != RecordKind::Roster
-    });
+    let last = stored
+        .entries
+        .iter()
+        .rev()
+        .map(|(leaf, _)| &leaf.record)
+        .find(|r| r.header.device == me && r.header.kind != RecordKind::Roster);
     let (who, now) = (caller(world, vault).await, timed.now().cast_unsigned());
     let mut drops = Vec::new();
     for pack in stored.packs.keys() {
