@@ -8,8 +8,9 @@ use client::sync::Synced;
 use client::vault::Vault;
 use proto::v1;
 use proto::wire::header::{Header, Leaf, RecordKind};
+use proto::wire::roster::RosterClear;
 use proto::wire::tree::{Frontier, Hash, Subtrees, inclusion_proof, node};
-use service::meta::{Meta as _, NewRecord};
+use service::meta::{Entry, Meta as _, NewRecord};
 use tests::history::{chat, import, message};
 use tests::strata::{Stored, caller};
 use tests::timed::{Device, Timed};
@@ -34,10 +35,12 @@ impl Subtrees for Leaves {
 
 /// An account whose phone has missed a part of the log that is trimmed by now.
 struct Missed {
-    timed: Timed,
+    _timed: Timed,
     liar: Liar,
     phone: Device,
-    _others: [Device; 2],
+    /// Everything the service had before it was trimmed.
+    stored: Stored,
+    _others: [Device; 3],
 }
 
 impl Missed {
@@ -52,6 +55,8 @@ impl Missed {
         at.connector = way;
         let joined = Vault::login(at, name("ana"), by_passphrase(PASSPHRASE), label("phone")).await.unwrap();
         let mut phone = Device::install(joined);
+        // It has seen a newer roster than that by which it joined.
+        let watch = timed.another("watch").await;
         phone.sync().await;
         if copy_writes {
             writes_as(&timed, &phone).await;
@@ -61,8 +66,9 @@ impl Missed {
         tablet.sync().await;
         tablet.archive.record(&chat(3), &message(1, "it agrees by this")).unwrap();
         tablet.sync().await;
+        let stored = Stored::of(&timed.world, &phone.vault).await;
         assert!(timed.sweep().await.trimmed > 0);
-        Self { timed, liar, phone, _others: [laptop, tablet] }
+        Self { liar, phone, stored, _timed: timed, _others: [laptop, tablet, watch] }
     }
 
     async fn told(&mut self, lie: impl FnMut(&mut v1::OpenResponse) + Send + 'static) -> Result<Synced> {
@@ -112,14 +118,19 @@ async fn what_stands_in_the_place_of_a_trimmed_log_must_stand_in_it() {
     assert!(matches!(error, Error::Fork), "a roster: {error}");
     let error = missed.told(|answer| retimed(answer.head.as_mut().unwrap())).await.unwrap_err();
     assert!(matches!(error, Error::Fork), "a head: {error}");
-    // The first roster stands in the log, and is not the newest by far.
-    let stored = Stored::of(&missed.timed.world, &missed.phone.vault).await;
+    // The roster by which it joined stands in the log, and is not the newest.
+    let stored = &missed.stored;
     let mut leaves = Leaves(stored.entries.iter().map(|(leaf, _)| leaf.hash()).collect());
-    let proof = inclusion_proof(&mut leaves, 0, stored.entries.len() as u64).unwrap();
-    let old = stored.entries[0].1.clone();
+    let me = missed.phone.vault.session.device.id();
+    let lists = |(leaf, entry): &&(Leaf, Entry)| {
+        let clear = leaf.record.split_body(&entry.body).ok().filter(|_| leaf.record.header.kind == RecordKind::Roster);
+        clear.is_some_and(|(clear, _)| RosterClear::decode(clear).unwrap().roster.active(&me).is_some())
+    };
+    let (_, old) = stored.entries.iter().find(lists).unwrap().clone();
+    let proof = inclusion_proof(&mut leaves, old.index, stored.entries.len() as u64).unwrap();
     let lie = move |answer: &mut v1::OpenResponse| {
         let leaf = old.leaf.to_vec().into();
-        answer.rosters = vec![v1::Entry { index: 0, leaf, body: old.body.clone(), erased: false }];
+        answer.rosters = vec![v1::Entry { index: old.index, leaf, body: old.body.clone(), erased: false }];
         answer.roster_proof = proof.iter().map(|hash| hash.to_vec().into()).collect();
     };
     let error = missed.told(lie).await.unwrap_err();
