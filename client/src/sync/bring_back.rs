@@ -200,7 +200,7 @@ impl Flow<'_> {
 
     /// Chunks in these packs, as an earlier head has them, that have no place now.
     async fn chunks_lost(
-        &self,
+        &mut self,
         before: &HeadNote,
         dropped: &BTreeSet<PackId>,
     ) -> Result<BTreeMap<ChunkId, ChunkEntry>> {
@@ -283,7 +283,7 @@ impl Flow<'_> {
     }
 
     /// Marks of all rows that the runs of a catalogue hold. Runs that cannot be read are taken out of it.
-    async fn rows_there(&self, known: &mut Known, replaced: &mut Replaced) -> Result<HashSet<[u8; 16]>> {
+    async fn rows_there(&mut self, known: &mut Known, replaced: &mut Replaced) -> Result<HashSet<[u8; 16]>> {
         let source = ServicePacks { session: &self.vault.session, work: &self.work };
         let (mut there, mut lost) = (HashSet::new(), Vec::new());
         for run in known.catalogue.runs.values().filter(|run| run.family == Family::Messages) {

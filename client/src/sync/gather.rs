@@ -170,7 +170,7 @@ impl Flow<'_> {
 
     /// Chunks of a pack, opened, held to their ids and sealed under new keys; none where any cannot be read.
     pub(super) async fn resealed(
-        &self,
+        &mut self,
         pack: &PackId,
         entries: &[ChunkEntry],
     ) -> Result<Option<Vec<crate::chunk::SealedChunk>>> {
@@ -185,7 +185,7 @@ impl Flow<'_> {
                 return Ok(None);
             }
         };
-        let (account, ids) = (self.account(), &self.keys.chunk);
+        let (account, ids, mut entropy) = (self.account(), &self.keys.chunk, self.entropy());
         let mut out = Vec::with_capacity(entries.len());
         for entry in entries {
             let start = entry.offset as usize;
@@ -195,7 +195,7 @@ impl Flow<'_> {
                 tracing::warn!(pack = pack.hex(), "a pack of attachments is damaged and not written anew");
                 return Ok(None);
             };
-            out.push(crate::chunk::seal_chunk(&account, entry.id, &content, &mut self.entropy()));
+            out.push(crate::chunk::seal_chunk(&account, entry.id, &content, &mut entropy));
         }
         Ok(Some(out))
     }
