@@ -233,18 +233,18 @@ async fn a_pack_that_cannot_be_read_stays_and_the_others_are_gathered() {
     assert_eq!(listed(&fresh.archive), listed(&laptop.archive));
 }
 
-/// Eight packs of a MiB, a quarter of which is padding: more than the brake lets go in a day, were it not for what stays.
+/// Eight packs of a MiB, a third of which is padding: more than the brake lets go in a day, were it not for what stays.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_brake_has_nothing_to_hold_where_packs_are_gathered() {
     let timed = Timed::new();
     let mut laptop = timed.first().await;
     for n in 0..7 {
-        import(&mut laptop.archive, 1, n * 10, n * 10 + 1, 540_000);
+        import(&mut laptop.archive, 1, n * 10, n * 10 + 1, 690_000);
         laptop.sync().await;
     }
     let mut small = media_packs(&laptop.archive);
     assert_eq!(small.len(), 7);
-    import(&mut laptop.archive, 1, 70, 71, 540_000);
+    import(&mut laptop.archive, 1, 70, 71, 690_000);
     laptop.sync().await;
     let after = media_packs(&laptop.archive);
     assert!(after.is_disjoint(&small) && after.len() < 5, "{} packs", after.len());
