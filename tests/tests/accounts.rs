@@ -12,5 +12,7 @@ mod liar;
 mod lies;
 #[path = "accounts/races.rs"]
 mod races;
+#[path = "accounts/skipping.rs"]
+mod skipping;
 #[path = "accounts/vault_proxy.rs"]
 mod vault_proxy;

@@ -8,11 +8,15 @@ mod broken_off;
 mod dedup;
 #[path = "purge/everything.rs"]
 mod everything;
+#[path = "purge/gathered.rs"]
+mod gathered;
 #[path = "purge/gone.rs"]
 mod gone;
 #[path = "purge/held.rs"]
 mod held;
 #[path = "purge/media_only.rs"]
 mod media_only;
+#[path = "purge/robbed.rs"]
+mod robbed;
 #[path = "purge/thief.rs"]
 mod thief;

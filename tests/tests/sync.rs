@@ -4,3 +4,5 @@
 mod first;
 #[path = "sync/left_there.rs"]
 mod left_there;
+#[path = "sync/retention.rs"]
+mod retention;

@@ -59,6 +59,8 @@ pub enum Note {
     Ticket,
     /// A copy of this device writes elsewhere: this one has seen a record that it signed and never made.
     Cloned,
+    /// Devices whose heads are, or were, looked into for what they dropped.
+    Distrusted,
     /// Whose archive it is, and what it is read with where no device is set up.
     Kept,
 }
@@ -84,6 +86,7 @@ impl Note {
             Self::LastProof => "last_proof",
             Self::LastRecoveryCheck => "last_recovery_check",
             Self::Left => "left",
+            Self::Distrusted => "distrusted",
             Self::SentElsewhere => "sent_elsewhere",
             Self::Kept => "kept",
             Self::Ticket => "ticket",

@@ -116,7 +116,8 @@ impl Archive {
                 unnamed.insert(file);
             }
         }
-        // Where some list is long, what it names is not known here: then places of chunks stay.
+        // Where some list is long, what it names is not known here: then places of chunks stay, until a head drops their
+        // pack, or this device purges itself.
         let long = self.all_file_chunks()?.iter().any(|file| file.depth > 0);
         let chunks = if long { BTreeSet::new() } else { self.chunks_of_files_alone(&unnamed, &LongLists::new())? };
         self.forget_files(&unnamed, &chunks, true)?;

@@ -86,7 +86,8 @@ impl Flow<'_> {
             RecordKind::Head => {
                 let Some(clear) = &accepted.head else { return Ok(Prepared::Nothing) };
                 let note = HeadNote { index: accepted.index, record: record.clone(), body: body.to_vec() };
-                let (covered, purged) = (clear.covered_size, self.purged_by(record, body, clear.covered_size)?);
+                let covered = clear.covered_size;
+                let purged = self.purged_by(record, body, covered, accepted.leaf.server_time)?;
                 let dropped = clear.drops.iter().map(|drop| drop.pack).collect();
                 Ok(Prepared::Head { note: note.encode(), covered, own, purged, dropped })
             }
@@ -117,8 +118,9 @@ impl Flow<'_> {
         }
     }
 
-    /// Deletions that a head says it has purged, as the log below its covered size has them.
-    fn purged_by(&self, record: &Record, body: &[u8], covered: u64) -> Result<Vec<Grave>> {
+    /// Deletions that a head says it has purged, as the log below its covered size has them. Those whose time has not come
+    /// by what this device has seen stay: a thief would have everybody remove at once what he deleted.
+    fn purged_by(&self, record: &Record, body: &[u8], covered: u64, server_time: u64) -> Result<Vec<Grave>> {
         let purged =
             OpenHead::open(self.keyring(), record, body).map_or_else(|_| Vec::new(), |open| open.content.purged);
         if purged.is_empty() {
@@ -126,6 +128,12 @@ impl Flow<'_> {
         }
         let mut open = self.archive.deletions_open(covered)?;
         open.retain(|d| purged.iter().any(|(first, count)| d.arrival >= *first && d.arrival - first < *count));
+        let now = i64::try_from(server_time).unwrap_or(i64::MAX);
+        let all = self.archive.all_deletions(now, &self.vault.session.device.id())?;
+        // Of one whose record was never seen here nobody can say here when it was done.
+        let waits = all.iter().filter(|d| d.until > now && d.device.is_some());
+        let waits: BTreeSet<_> = waits.map(|d| d.key.id).collect();
+        open.retain(|d| !waits.contains(&d.id));
         Ok(open)
     }
 

@@ -80,6 +80,7 @@ impl Vault {
         if reach == Reach::Everything {
             flow.purge().await?;
             flow.fold(false).await?;
+            flow.gather().await?;
         }
         flow.keep_token()?;
         let (pulled_events, pushed_events) = (flow.pulled_events, flow.pushed_events);
@@ -120,6 +121,7 @@ impl Vault {
         let phase = Phase::Commit;
         work.tell(Progress { phase, done_bytes: 0, total_bytes: 0, done_items: 0, total_items: 0 });
         flow.fold(true).await?;
+        flow.gather().await?;
         flow.keep_token()?;
         let disagreed = !flow.disagreed.is_empty();
         let at_ms = snapshot.as_ref().map_or_else(|| flow.vault.session.env.now_ms(), |s| s.at_ms);
@@ -157,7 +159,8 @@ impl Flow<'_> {
     async fn exchange_rows(&mut self) -> Result<()> {
         self.pull().await?;
         self.send_left_over().await?;
-        self.push_rows().await
+        self.push_rows().await?;
+        self.bring_back().await
     }
 
     /// As [`exchange_rows`](Self::exchange_rows), and media after them. Answers how many attachments the vault got, and

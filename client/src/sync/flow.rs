@@ -8,7 +8,7 @@ use proto::wire::header::{Header, RecordKind};
 use super::tickets::Tickets;
 use super::token;
 use crate::archive::{Archive, Commit, Note};
-use crate::crypto::{CutKey, DigestKey, EventKey, Keyring};
+use crate::crypto::{ChunkIdKey, CutKey, DigestKey, EventKey, Keyring};
 use crate::env::SharedEntropy;
 use crate::error::{Error, Result};
 use crate::ids::AccountId;
@@ -22,6 +22,7 @@ use proto::wire::bytes::{Malformed, Reader, Writer};
 pub(super) struct Keys {
     pub event: Arc<EventKey>,
     pub digest: DigestKey,
+    pub chunk: ChunkIdKey,
     pub cut: CutKey,
 }
 
@@ -61,8 +62,12 @@ impl<'a> Flow<'a> {
         token::take_up(vault, archive)?;
         let tickets = Tickets::of(archive)?;
         let lifetime = vault.ring.lifetime();
-        let keys =
-            Keys { event: Arc::new(lifetime.event_key()), digest: lifetime.digest_key(), cut: lifetime.cut_key() };
+        let keys = Keys {
+            event: Arc::new(lifetime.event_key()),
+            digest: lifetime.digest_key(),
+            chunk: lifetime.chunk_id_key(),
+            cut: lifetime.cut_key(),
+        };
         let follower = Follower::new(vault.session.identity.account, state);
         Ok(Self {
             vault,

@@ -9,6 +9,7 @@ use super::flow::{Flow, broken};
 use crate::archive::Note;
 use crate::crypto::Keyring;
 use crate::error::Result;
+use crate::ids::DeviceId;
 use crate::pack::Damaged;
 use crate::strata::{FORMAT, HeadContent};
 
@@ -59,6 +60,13 @@ impl Flow<'_> {
         let Some(note) = self.archive.note(Note::Head)? else { return Ok(None) };
         let note = HeadNote::decode(&note).map_err(|_| broken("its newest head cannot be read"))?;
         self.open_head(&note).map(Some)
+    }
+
+    /// Who wrote the newest head.
+    pub fn head_author(&self) -> Result<Option<DeviceId>> {
+        let Some(note) = self.archive.note(Note::Head)? else { return Ok(None) };
+        let note = HeadNote::decode(&note).map_err(|_| broken("its newest head cannot be read"))?;
+        Ok(Some(note.record.header.device))
     }
 
     pub fn open_head(&self, note: &HeadNote) -> Result<OpenHead> {

@@ -305,7 +305,7 @@ impl Flow<'_> {
         }
     }
 
-    async fn pin_entries(
+    pub(super) async fn pin_entries(
         &mut self,
         entries: Vec<ChunkRunEntry>,
         mut packs: BTreeSet<PackId>,

@@ -5,6 +5,7 @@
 
 mod apply;
 mod backup;
+mod bring_back;
 mod bucket;
 mod bulk;
 mod catalogue;
@@ -15,6 +16,7 @@ mod events;
 mod flow;
 mod fold;
 mod front;
+mod gather;
 mod head;
 mod hidden;
 mod live;
@@ -42,6 +44,7 @@ mod upload;
 mod verify;
 
 pub use backup::{Backup, BackupOptions, Synced};
+pub use bring_back::distrust;
 pub use bucket::{FromBucket, Lost};
 pub use check::{CheckLevel, Checked, Problem};
 pub use clock::{act_clock, server_clock};

@@ -20,6 +20,8 @@ use tonic::{Request, Response, Status};
 use tests::world::{SERVER, World};
 
 type Lie = Box<dyn FnMut(&mut v1::SignInAnswer) + Send>;
+/// Changes what is told to one who asks for everything.
+type OpenLie = Box<dyn FnMut(&mut v1::OpenResponse) + Send>;
 type Answer<T> = std::result::Result<Response<T>, Status>;
 
 /// The service before the service.
@@ -33,6 +35,7 @@ pub struct Liar {
 #[derive(Default)]
 pub struct State {
     lie: Option<Lie>,
+    pub open_lie: Option<OpenLie>,
     seen: Vec<v1::SignInAnswer>,
     /// Answers to appends and to a registration's end that get lost.
     pub lost: usize,

@@ -19,7 +19,12 @@ fn not_here<T>() -> Answer<T> {
 #[tonic::async_trait]
 impl Vault for Liar {
     async fn open(&self, request: Request<v1::OpenRequest>) -> Answer<v1::OpenResponse> {
-        self.vault.clone().open(request).await
+        let asks_all = request.get_ref().known_roster == 0;
+        let mut answer = self.vault.clone().open(request).await?.into_inner();
+        if let Some(lie) = self.state().open_lie.as_mut().filter(|_| asks_all) {
+            lie(&mut answer);
+        }
+        Ok(Response::new(answer))
     }
 
     async fn append(&self, request: Request<v1::AppendRequest>) -> Answer<v1::AppendResponse> {
@@ -65,8 +70,9 @@ impl Vault for Liar {
 
     type GetPackStream = Answers<v1::GetPackResponse>;
 
-    async fn get_pack(&self, _: Request<v1::GetPackRequest>) -> Answer<Self::GetPackStream> {
-        not_here()
+    async fn get_pack(&self, request: Request<v1::GetPackRequest>) -> Answer<Self::GetPackStream> {
+        let answer = self.vault.clone().get_pack(request).await?.into_inner();
+        Ok(Response::new(Box::pin(answer)))
     }
 
     async fn staged(&self, _: Request<v1::StagedRequest>) -> Answer<v1::StagedResponse> {

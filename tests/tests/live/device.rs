@@ -33,7 +33,13 @@ pub struct Watching {
 }
 
 impl Watching {
-    pub fn begin(place: Place, mut vault: Vault, mut archive: Archive) -> Self {
+    pub fn begin(place: Place, vault: Vault, archive: Archive) -> Self {
+        // Attachments wait for nothing here, unless a test is about that.
+        let options = LiveOptions { media_wait: Duration::ZERO, ..LiveOptions::default() };
+        Self::begin_with(place, vault, archive, options)
+    }
+
+    pub fn begin_with(place: Place, mut vault: Vault, mut archive: Archive, options: LiveOptions) -> Self {
         let reader = vault.reader().unwrap();
         let (recorder, mut inbox) = Inbox::new();
         let (tell, heard) = unbounded_channel();
@@ -50,7 +56,7 @@ impl Watching {
                 };
                 let _ = tell.send(heard);
             };
-            let ended = vault.watch(&mut archive, &mut inbox, LiveOptions::default(), &work, &mut told).await;
+            let ended = vault.watch(&mut archive, &mut inbox, options, &work, &mut told).await;
             (vault, archive, ended)
         });
         Self { place, reader, recorder, heard, cancel, task }

@@ -51,6 +51,11 @@ until(laptop, "Passphrase: ")
 say(laptop, passphrase)
 code = until(laptop, r"Pairing code: (\S+)").group(1)
 number, *words = code.split("-")
+if typed == "interrupt":
+    # Ctrl-C, as the terminal gives it.
+    os.write(laptop["fd"], b"\x03")
+    until(laptop, "(?!)")
+    laptop["exit"] = os.waitstatus_to_exitcode(os.waitpid(laptop["pid"], 0)[1])
 phone = begin(phone_home, "join", server, "--device-name", "phone")
 both.append(phone)
 until(phone, "Pairing code: ")
@@ -68,6 +73,8 @@ if found:
     say(laptop, answer)
 for one in both:
     until(one, "(?!)")
+    if "exit" in one:
+        continue
     one["exit"] = os.waitstatus_to_exitcode(os.waitpid(one["pid"], 0)[1])
 print(json.dumps({
     "laptop": laptop["exit"], "phone": phone["exit"], "told": laptop["seen"], "phone_told": phone["seen"],
@@ -133,6 +140,17 @@ fn a_wrong_code_and_a_no_let_nobody_in_and_both_are_told() {
     assert_eq!((&played["laptop"], &played["phone"]), (&17.into(), &12.into()), "{played}");
     assert!(nothing_there(&phone.home));
     assert_eq!(laptop.json(&["device", "list"])["devices"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn an_interrupt_makes_the_code_worthless() {
+    let site = Site::new();
+    let (laptop, _) = site.registered("laptop");
+    let phone = site.machine("phone");
+    let played = play(&laptop, &phone, "interrupt", "y");
+    // The newcomer is told at once, not when it has waited for ten minutes.
+    assert_eq!((&played["laptop"], &played["phone"]), (&130.into(), &12.into()), "{played}");
+    assert!(nothing_there(&phone.home));
 }
 
 #[test]

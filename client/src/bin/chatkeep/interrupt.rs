@@ -1,6 +1,9 @@
 //! The first interrupt ends work at its next durable point, the second ends it at once.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -12,6 +15,29 @@ const INTERRUPTED: u8 = 130;
 const TERMINATED: u8 = 143;
 
 static EXIT: AtomicU8 = AtomicU8::new(INTERRUPTED);
+
+type Last = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What an interrupt does before it ends the process at once.
+static LAST: Mutex<Option<Last>> = Mutex::new(None);
+/// It is not waited for longer.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// As long as it lives, an interrupt does something before it ends the process.
+pub struct Before(());
+
+impl Before {
+    pub fn exit(last: impl Future<Output = ()> + Send + 'static) -> Self {
+        *LAST.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::pin(last));
+        Self(())
+    }
+}
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        drop(LAST.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
 
 /// 130 or 143, by the signal that came.
 pub fn exit_code() -> u8 {
@@ -38,6 +64,10 @@ pub fn watch(context: &Context) -> Result<()> {
             // Without work that can stop by itself nothing half done is on its way: a kill leaves nothing behind.
             if cancel.is_cancelled() || !progress.has_begun() || Output::is_asking() {
                 progress.end();
+                let last = LAST.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(last) = last {
+                    let _ = tokio::time::timeout(LAST_WAIT, last).await;
+                }
                 std::process::exit(code.into());
             }
             EXIT.store(code, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::chores::Chores;
 use crate::error::{Error, Result};
 use crate::event::{Chat, Row};
 use crate::ids::EventId;
@@ -20,6 +21,8 @@ pub struct Inbox {
     next: Option<Order>,
     /// Stays until the exchange has ended, whatever fails meanwhile.
     release: bool,
+    /// What the exchange before left to do.
+    pub(super) chores: Chores,
 }
 
 pub(super) enum Order {
@@ -39,7 +42,7 @@ pub(super) struct Event {
 impl Inbox {
     pub fn new() -> (Recorder, Self) {
         let (sender, orders) = mpsc::channel(ORDERS_MAX);
-        (Recorder(sender), Self { orders, next: None, release: false })
+        (Recorder(sender), Self { orders, next: None, release: false, chores: Chores::default() })
     }
 
     /// Waits until something is there; takes nothing out. Without anybody who could send it waits for ever.

@@ -1,9 +1,11 @@
 //! Live exchange: a device that stays connected hears at once what others write, and sends at once what it writes.
 //!
-//! Text goes before media: attachments are uploaded while nothing else happens, and give way at the next pack. Everything
-//! can be ended at any moment. Where the service cannot be reached, what is written here is kept and sent later.
+//! Text goes before media: attachments are uploaded while nothing else happens, and give way at the next pack; few of them
+//! wait some minutes for company. Everything can be ended at any moment. Where the service cannot be reached, what is
+//! written here is kept and sent later.
 
 mod backoff;
+mod chores;
 mod hints;
 mod inbox;
 mod keep;
@@ -17,6 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 pub use inbox::{Inbox, Recorder};
 
 use self::backoff::Backoff;
+use self::chores::Chores;
 use self::hints::Hints;
 use super::backup::Synced;
 use super::flow::Flow;
@@ -30,11 +33,15 @@ use crate::vault::{CallError, Vault, Work};
 pub struct LiveOptions {
     /// How often the whole is compared with the service, though nothing was heard of.
     pub interval: Duration,
+    /// How long few attachments wait for others to go with, so that one photo is not padded like ten.
+    pub media_wait: Duration,
+    /// Whether this device makes one of many small packs. Not for one that lives by its battery or pays for bytes.
+    pub gathers: bool,
 }
 
 impl Default for LiveOptions {
     fn default() -> Self {
-        Self { interval: Duration::from_secs(15 * 60) }
+        Self { interval: Duration::from_secs(15 * 60), media_wait: Duration::from_secs(10 * 60), gathers: true }
     }
 }
 
@@ -92,8 +99,10 @@ impl Vault {
         work: &Work,
         told: Told<'_>,
     ) -> Result<()> {
-        let ended = self.watch_on(archive, inbox, options, work, told).await;
+        let mut state = State { patience: PATIENCE, chores: std::mem::take(&mut inbox.chores) };
+        let ended = self.watch_on(archive, inbox, options, work, &mut state, told).await;
         inbox.ended();
+        inbox.chores = state.chores;
         ended
     }
 
@@ -103,15 +112,15 @@ impl Vault {
         inbox: &mut Inbox,
         options: LiveOptions,
         work: &Work,
+        state: &mut State,
         told: Told<'_>,
     ) -> Result<()> {
         // What fails is told and tried again here, where events are kept meanwhile.
         let work = &work.clone().max_wait(Duration::ZERO);
         let mut backoff = Backoff::default();
-        let mut patience = PATIENCE;
         loop {
             let begun = after(Duration::ZERO);
-            match connected(self, archive, inbox, options, work, &mut patience, told).await {
+            match connected(self, archive, inbox, options, work, state, told).await {
                 Ok(Ended::Released) => return Ok(()),
                 // A service that ends every stream at once is not to be stormed.
                 Ok(Ended::Again) if after(Duration::ZERO) - begun < AGAIN => {
@@ -132,6 +141,13 @@ impl Vault {
             }
         }
     }
+}
+
+/// What lasts from one connection to the next.
+struct State {
+    /// See [`PATIENCE`].
+    patience: Duration,
+    chores: Chores,
 }
 
 /// A moment to come, by the clock of the runtime, which simulations set.
@@ -170,9 +186,10 @@ async fn connected(
     inbox: &mut Inbox,
     options: LiveOptions,
     work: &Work,
-    patience: &mut Duration,
+    state: &mut State,
     told: Told<'_>,
 ) -> Result<Ended> {
+    let State { patience, chores } = state;
     let level = {
         let mut exchange = std::pin::pin!(vault.catch_up(archive, work));
         let urgent = async {
@@ -193,7 +210,7 @@ async fn connected(
     };
     *patience = PATIENCE;
     told(News::Level(&level));
-    let mut live = Live::begin(Flow::begin(vault, archive, work)?, options).await?;
+    let mut live = Live::begin(Flow::begin(vault, archive, work)?, chores, options).await?;
     live.follow(inbox, told).await
 }
 
@@ -201,6 +218,8 @@ async fn connected(
 struct Live<'a> {
     flow: Flow<'a>,
     hints: Hints,
+    chores: &'a mut Chores,
+    options: LiveOptions,
     /// When to compare with the service again.
     contact_at: Instant,
     /// When to bring the index up to date, and when to do the rest; none where nothing has happened since.
@@ -210,14 +229,15 @@ struct Live<'a> {
 }
 
 impl<'a> Live<'a> {
-    async fn begin(mut flow: Flow<'a>, options: LiveOptions) -> Result<Self> {
+    async fn begin(mut flow: Flow<'a>, chores: &'a mut Chores, options: LiveOptions) -> Result<Self> {
         flow.note_digest()?;
         flow.draw_ticket()?;
         flow.keep_token()?;
         let hints = flow.watch().await?;
         flow.soon = true;
         let contact_at = after(options.interval);
-        let mut live = Self { flow, hints, contact_at, settle_at: None, settle_by: None, rest_at: None };
+        let mut live =
+            Self { flow, hints, chores, options, contact_at, settle_at: None, settle_by: None, rest_at: None };
         live.happened();
         Ok(live)
     }
@@ -289,7 +309,7 @@ impl<'a> Live<'a> {
     /// to be broken off, so that the state of the log must be read again.
     async fn rest(&mut self, inbox: &mut Inbox) -> Result<bool> {
         let whole = self.flow.work.clone();
-        if self.flow.archive.counts()?.waiting > 0 {
+        if self.media_is_due()? {
             let (work, stop) = whole.stoppable();
             self.flow.work = work;
             let urgent = urgent(inbox, &mut self.hints, &whole);
@@ -300,17 +320,42 @@ impl<'a> Live<'a> {
                 Some(Err(Error::Cancelled)) => return Ok(true),
                 Some(done) => drop(done?),
             }
+            self.chores.media_went();
         }
+        let now = after(Duration::ZERO);
+        let gathers = self.options.gathers && self.chores.gather_due(now);
         let urgent = urgent(inbox, &mut self.hints, &whole);
         let flow = &mut self.flow;
         let tidy = async move {
             flow.purge().await?;
-            flow.fold(false).await
+            flow.fold(false).await?;
+            if gathers { flow.gather().await.map(drop) } else { Ok(()) }
         };
         match beside(tidy, urgent, || {}).await {
-            None => Ok(false),
-            Some(done) => done.map(|_| true),
+            None => return Ok(false),
+            Some(done) => done?,
         }
+        if gathers {
+            self.chores.gathered(now);
+        }
+        Ok(true)
+    }
+
+    /// Whether attachments go out now; otherwise the rest comes again when they do.
+    fn media_is_due(&mut self) -> Result<bool> {
+        let counts = self.flow.archive.counts()?;
+        if counts.waiting == 0 {
+            self.chores.media_went();
+            return Ok(false);
+        }
+        let now = after(Duration::ZERO);
+        let due = self.chores.media_due(counts.waiting_bytes, self.options.media_wait, now);
+        // What is too long for its row is read by others as soon as it is there, like any text.
+        if due <= now || self.flow.archive.long_text_waits()? {
+            return Ok(true);
+        }
+        self.rest_at = Some(due);
+        Ok(false)
     }
 }
 

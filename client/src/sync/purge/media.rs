@@ -4,7 +4,7 @@
 //! go of the key alone would be cheaper, and lose a photo: a device that uses the chunk again at that moment says so by
 //! relying on its pack, and only a drop of that pack is refused for it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proto::wire::head::DropReason;
 
@@ -16,7 +16,7 @@ use super::{Dead, MADE_BYTES_MAX, Progress, damaged};
 use crate::archive::{LongLists, Note};
 use crate::chunk::{SealedChunk, expand_list};
 use crate::error::{Error, Result};
-use crate::ids::PackId;
+use crate::ids::{FileId, PackId};
 use crate::pack::{
     ChunkEntry, ChunkPacker, ChunkRunEntry, ChunkRunWriter, Family, PackError, RunEntry, open_packed_chunk, open_run,
     read_chunk_block,
@@ -33,7 +33,7 @@ impl Flow<'_> {
         dead: &mut Dead,
         progress: &mut Progress,
     ) -> Result<bool> {
-        let mut packs = std::collections::BTreeSet::new();
+        let mut packs = BTreeSet::new();
         for chunk in &dead.chunks {
             packs.extend(self.archive.chunk(chunk)?.map(|chunk| chunk.pack));
         }
@@ -46,6 +46,7 @@ impl Flow<'_> {
             return Ok(false);
         }
         let left = packs.len() > PACKS_AT_ONCE;
+        let packs = lists_last(packs, &self.list_packs(dead)?);
         let mut packer = ChunkPacker::new();
         let mut chosen = Vec::new();
         for pack in packs.into_iter().take(PACKS_AT_ONCE) {
@@ -69,30 +70,23 @@ impl Flow<'_> {
         Ok(!left)
     }
 
-    /// The chunks of a pack that live on, sealed as they are; none where the pack cannot be read.
+    /// Packs with lists of what dead files of very many chunks are made of.
+    fn list_packs(&self, dead: &Dead) -> Result<BTreeSet<PackId>> {
+        let mut packs = BTreeSet::new();
+        for file in &dead.files {
+            for chunk in self.archive.file_chunks(file)?.filter(|file| file.depth > 0).iter().flat_map(|f| &f.chunks) {
+                packs.extend(self.archive.chunk(chunk)?.map(|chunk| chunk.pack));
+            }
+        }
+        Ok(packs)
+    }
+
+    /// The chunks of a pack that live on, sealed anew; none where the pack cannot be read.
     async fn living(&mut self, pack: &PackId, dead: &Dead) -> Result<Option<Vec<SealedChunk>>> {
         let chunks = self.archive.chunks_of(pack)?;
-        let living: Vec<_> = chunks.into_iter().filter(|chunk| !dead.chunks.contains(&chunk.id)).collect();
-        if living.is_empty() {
-            return Ok(Some(Vec::new()));
-        }
-        let source = ServicePacks { session: &self.vault.session, work: &self.work };
-        let bytes = match source.read(*pack, Part::Whole).await {
-            Ok(bytes) => bytes,
-            Err(no) => {
-                tracing::warn!(pack = pack.hex(), reason = no.reason()?, "a pack with a deleted attachment stays");
-                return Ok(None);
-            }
-        };
-        let mut out = Vec::with_capacity(living.len());
-        for chunk in &living {
-            let entry = apply::entry(chunk)?;
-            let start = entry.offset as usize;
-            let sealed = start.checked_add(entry.sealed_len as usize).and_then(|end| bytes.get(start..end));
-            let Some(sealed) = sealed else { return Ok(None) };
-            out.push(SealedChunk { id: entry.id, key: entry.key, coding: entry.coding, bytes: sealed.to_vec() });
-        }
-        Ok(Some(out))
+        let living = chunks.iter().filter(|chunk| !dead.chunks.contains(&chunk.id)).map(apply::entry);
+        let living: Vec<ChunkEntry> = living.collect::<Result<_>>()?;
+        self.resealed(pack, &living).await
     }
 
     /// Writes chunk runs that list anything dead again without it, and where the moved chunks lie now.
@@ -120,6 +114,17 @@ impl Flow<'_> {
             }
         }
         entries.extend(moved.into_iter().map(ChunkRunEntry::Chunk).map(|entry| (entry.order(), entry)));
+        self.write_chunk_runs(plan, &entries, level, span.map(|(first, _)| first))
+    }
+
+    /// Puts chunk runs of these entries into a plan, for runs that began to arrive at `first`.
+    pub(in super::super) fn write_chunk_runs(
+        &self,
+        plan: &mut Plan,
+        entries: &BTreeMap<([u8; 32], u8), ChunkRunEntry>,
+        level: u8,
+        first: Option<u64>,
+    ) -> Result<()> {
         if entries.is_empty() {
             return Ok(());
         }
@@ -131,12 +136,12 @@ impl Flow<'_> {
         made.extend(writer.finish(&mut self.entropy()).map_err(internal)?);
         // Whoever reads only what is new to it must read where chunks lie now.
         let now = self.follower.size() + 1;
-        set_span(&mut made, span.map_or((now, now), |(first, _)| (first, now)));
+        set_span(&mut made, (first.unwrap_or(now), now));
         plan.take(made);
         Ok(())
     }
 
-    async fn chunk_entries(&mut self, run: &RunEntry, plan: &Plan) -> Result<Vec<ChunkRunEntry>> {
+    pub(in super::super) async fn chunk_entries(&mut self, run: &RunEntry, plan: &Plan) -> Result<Vec<ChunkRunEntry>> {
         let fetched;
         let bytes = match plan.made.get(&run.pack.id) {
             Some((_, bytes)) => bytes,
@@ -153,8 +158,9 @@ impl Flow<'_> {
         Ok(entries)
     }
 
-    /// What files of very many chunks are made of, which only chunks of their own say.
-    pub(super) async fn long_lists(&mut self) -> Result<LongLists> {
+    /// What files of very many chunks are made of, which only chunks of their own say. A dead file whose list has gone is
+    /// left out: what it named went before.
+    pub(super) async fn long_lists(&mut self, dead: &BTreeSet<FileId>) -> Result<LongLists> {
         let mut lists = LongLists::new();
         let chunk_key = self.vault.ring.lifetime().chunk_id_key();
         for file in self.archive.all_file_chunks()?.into_iter().filter(|file| file.depth > 0) {
@@ -171,6 +177,9 @@ impl Flow<'_> {
                 };
                 let opened = open_packed_chunk(&self.account(), &chunk_key, &entry, &sealed);
                 pieces.push(opened.map_err(|_| damaged("a list of chunks", &entry.pack))?);
+            }
+            if pieces.len() < file.chunks.len() && dead.contains(&file.file) {
+                continue;
             }
             let ids = expand_list(file.bytes, pieces.iter().map(|piece| &piece[..]));
             lists.insert(file.file, ids.map_err(|_| broken("a file's list of chunks cannot be read"))?);
@@ -200,6 +209,26 @@ impl Flow<'_> {
     }
 }
 
+/// Brings packs into the order in which they go: those with a list last, since a purge that is broken off must find what
+/// is left of its file.
+fn lists_last(packs: BTreeSet<PackId>, lists: &BTreeSet<PackId>) -> Vec<PackId> {
+    let (lists, mut first): (Vec<_>, Vec<_>) = packs.into_iter().partition(|pack| lists.contains(pack));
+    first.extend(lists);
+    first
+}
+
 fn internal(error: PackError) -> Error {
     Error::Internal(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packs_with_lists_go_last() {
+        let [a, b, c, d] = [1, 2, 3, 4].map(|n| PackId([n; 16]));
+        let order = lists_last(BTreeSet::from([a, b, c, d]), &BTreeSet::from([a, c, PackId([9; 16])]));
+        assert_eq!(order, [b, d, a, c]);
+    }
 }

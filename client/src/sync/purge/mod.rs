@@ -18,7 +18,7 @@ use self::bodies::Bodies;
 use super::flow::Flow;
 use super::fold::{Plan, RACES_MAX};
 use super::send::Sent;
-use crate::archive::Grave;
+use crate::archive::{Grave, LongLists};
 use crate::error::{Error, Result};
 use crate::event::Kind;
 use crate::ids::{ChunkId, EventId, FileId, PackId};
@@ -63,6 +63,8 @@ struct Progress {
     unread: BTreeSet<PackId>,
     bodies: Bodies,
     front_written: bool,
+    /// What long lists name, read before any of them goes.
+    lists: Option<LongLists>,
 }
 
 impl Flow<'_> {
@@ -112,7 +114,7 @@ impl Flow<'_> {
         let known = self.catalogue().await?;
         let old_pages: Vec<PackId> = known.catalogue.pages.iter().map(|page| page.pack.id).collect();
         let old_front = known.front.as_ref().map(|front| front.pack.id);
-        let mut dead = self.dead(due, media).await?;
+        let mut dead = self.dead(due, media, progress).await?;
         let mut plan = Plan::on(known);
         self.add_tail(&mut plan, &dead)?;
         let mut whole = self.purge_rows(&mut plan, due, &dead, progress).await?;
@@ -150,6 +152,10 @@ impl Flow<'_> {
             Sent::Taken => {
                 progress.front_written = true;
                 progress.bodies.erased(&erased);
+                if whole {
+                    // Also of packs that could not be read, and stay.
+                    self.archive.commit(|c| dead.chunks.iter().try_for_each(|chunk| c.drop_chunk(chunk)))?;
+                }
                 self.learn_moved().await?;
                 if whole {
                     self.archive.forget_media(media, &dead.chunks)?;
@@ -162,14 +168,18 @@ impl Flow<'_> {
     }
 
     /// What these deletions name, and the attachments that go with it.
-    async fn dead(&mut self, due: &[Grave], media: &BTreeSet<FileId>) -> Result<Dead> {
+    async fn dead(&mut self, due: &[Grave], media: &BTreeSet<FileId>, progress: &mut Progress) -> Result<Dead> {
         let rows = due.iter().flat_map(|d| d.names.iter().copied()).collect();
         let mut files = self.archive.files_of_dead(due)?;
         files.extend(media.iter().copied());
         let mut dead = Dead { rows, files, ..Dead::default() };
         if !dead.files.is_empty() {
-            let lists = self.long_lists().await?;
+            let lists = match progress.lists.take() {
+                Some(lists) => lists,
+                None => self.long_lists(&dead.files).await?,
+            };
             dead.chunks = self.archive.chunks_of_files_alone(&dead.files, &lists)?;
+            progress.lists = Some(lists);
         }
         Ok(dead)
     }

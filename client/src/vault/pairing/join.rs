@@ -76,6 +76,11 @@ impl Joining {
         self.paired.check_words()
     }
 
+    /// Lets the other device know that nobody waits here any more, for a process that ends.
+    pub fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.mailbox.closing()
+    }
+
     /// Waits until the other device lets this one in. Nothing is written on this machine.
     pub async fn finish(mut self, work: &Work) -> Result<Joined> {
         let mut signed = None;

@@ -150,6 +150,11 @@ impl Linking {
         self.code.text()
     }
 
+    /// Makes the code worthless, for a process that ends while it waits.
+    pub fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.mailbox.closing()
+    }
+
     /// Waits for the other device. One that had another code ends this one: a code can be tried once.
     pub async fn meet(self, work: &Work) -> Result<Newcomer> {
         let Self { pairing, mut mailbox, env, .. } = self;

@@ -76,11 +76,19 @@ impl Mailbox {
 
     /// Ends the mailbox, so that the other side hears of it; it ends by itself where this fails.
     pub async fn close(&self) {
+        self.closing().await;
+    }
+
+    /// As [`close`](Self::close), for one who must end it while another task uses it.
+    pub fn closing(&self) -> impl Future<Output = ()> + Send + use<> {
         let request = v1::ExchangeRequest { close: true, ..self.request() };
-        match self.call(request).await {
-            Ok(_) => {}
-            Err(refused) if refused.reason == Reason::NoMailbox => {}
-            Err(refused) => tracing::debug!(code = ?refused.code(), "a mailbox was not closed"),
+        let remote = self.remote.clone();
+        async move {
+            match remote.exchange(request).await {
+                Ok(_) => {}
+                Err(refused) if refused.reason == Reason::NoMailbox => {}
+                Err(refused) => tracing::debug!(code = ?refused.code(), "a mailbox was not closed"),
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::accounts::{answer, label};
 use crate::args::account::Join;
 use crate::context::Context;
+use crate::interrupt::Before;
 use crate::output::{Outcome, to_terminal};
 use crate::problem::{Problem, Result};
 use crate::secrets;
@@ -24,9 +25,11 @@ pub async fn run(context: &Context, args: &Join) -> Result<Outcome> {
     let code = secrets::pairing_code(&context.output, &args.code)?;
     let work = Work::new(|_| {}, context.cancel.clone());
     let joining = Vault::join(at, code, label(context, args.device_name.as_ref()), &work).await?;
+    let closing = Before::exit(joining.closing());
     show(context, &joining.check_words());
     // Nothing is written before the other device has let this one in and everything is verified.
     let joined = joining.finish(&work).await?;
+    drop(closing);
     let lock = context.lock("join")?;
     let vault = joined.install(&home, &*keys)?;
     let answer = answer(&vault, None, false);

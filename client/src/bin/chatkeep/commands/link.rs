@@ -8,6 +8,7 @@ use super::accounts::again;
 use super::device::proof;
 use crate::args::devices::Link;
 use crate::context::{Context, Writing};
+use crate::interrupt::Before;
 use crate::output::{Outcome, changed, to_terminal};
 use crate::problem::{Problem, Result};
 use crate::secrets;
@@ -23,6 +24,8 @@ pub async fn run(context: &Context, args: &Link) -> Result<Outcome> {
     let secret = proof(context, &args.proof)?;
     proved(&vault, &secret).await?;
     let linking = vault.link().await?;
+    // A code that nobody waits for any more must not stay good for ten minutes.
+    let _closing = Before::exit(linking.closing());
     let server = &vault.session.identity.server;
     to_terminal(&format!(
         "Pairing code: {}   (one use, expires in 10 minutes; on the other device: chatkeep join {server})\n",

@@ -1,9 +1,11 @@
 //! `undelete`: brings deleted messages back.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Local, NaiveTime};
 use client::archive::{Deletion, Matching};
 use client::error::Error;
-use client::sync::server_clock;
+use client::sync::{distrust, server_clock};
 use serde_json::json;
 
 use super::acts;
@@ -35,6 +37,13 @@ pub async fn run(context: &Context, args: &Undelete) -> Result<Outcome> {
     if done.undone == 0 && done.late > 0 {
         return Err(Problem::refused("their deletion cannot be undone any more: they are going, here or elsewhere")
             .hint("an export that still has them can be kept as files, but not imported"));
+    }
+    // Whoever deleted so much may have dropped it from the vault as well.
+    let me = writing.vault.session.device.id();
+    let held = wanted.iter().filter(|d| d.is_held()).filter_map(|d| d.device).filter(|device| *device != me);
+    let held: BTreeSet<_> = held.collect();
+    if !held.is_empty() {
+        distrust(&mut writing.archive, held)?;
     }
     if done.late > 0 {
         let message = format!("{} were deleted too long ago to come back", counted(done.late, "message"));

@@ -39,7 +39,8 @@ pub async fn run(context: &Context, args: &Sync) -> Result<Outcome> {
     loop {
         let mut wish = None;
         let ended = {
-            let options = LiveOptions { interval: args.interval.unwrap_or(context.settings.time("sync.interval")) };
+            let interval = args.interval.unwrap_or(context.settings.time("sync.interval"));
+            let options = LiveOptions { interval, ..LiveOptions::default() };
             let work = context.work("sync").upload_limit(context.limit_upload());
             let mut told = |news: News<'_>| {
                 line(&context, &news);
