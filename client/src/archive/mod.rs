@@ -37,6 +37,7 @@ mod stretch;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod timed;
 mod trial;
 mod unnamed;
 mod words;

@@ -10,7 +10,7 @@ use super::error::{ArchiveError, Result};
 use super::statements;
 
 /// Raised with every change of the tables; an archive of a higher number is refused.
-pub(super) const SCHEMA: i64 = 4;
+pub(super) const SCHEMA: i64 = 5;
 
 /// How long a writer waits for another one before it reports `Busy`.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
@@ -161,6 +161,11 @@ CREATE TABLE tombstones (
     purged INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX tombstones_open ON tombstones (chat, time) WHERE open = 1;
+CREATE TABLE timed (
+    last_day INTEGER NOT NULL, chat INTEGER NOT NULL, time INTEGER NOT NULL, target BLOB NOT NULL,
+    kind INTEGER NOT NULL, id BLOB NOT NULL, PRIMARY KEY (last_day, chat, time, target, kind, id)
+) WITHOUT ROWID;
+CREATE TABLE timed_files (file BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE purged_files (file BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE long_fields (
     file BLOB NOT NULL, chat INTEGER NOT NULL, time INTEGER NOT NULL, target BLOB NOT NULL,

@@ -64,6 +64,18 @@ impl Archive {
         Ok(unnamed)
     }
 
+    /// Those of some files that no message names. Chats must be settled.
+    pub(super) fn unnamed(&self, files: impl IntoIterator<Item = FileId>) -> Result<BTreeSet<FileId>> {
+        let hidden = self.hidden_files(&BTreeSet::new())?;
+        let mut unnamed = BTreeSet::new();
+        for file in files {
+            if !hidden.contains(&file) && !self.is_named(&file, &BTreeSet::new())? {
+                unnamed.insert(file);
+            }
+        }
+        Ok(unnamed)
+    }
+
     /// Whether a message that is shown names a file, or a long field of a row that is not `dead`.
     fn is_named(&self, file: &FileId, dead: &BTreeSet<EventId>) -> Result<bool> {
         let shown = "SELECT EXISTS (SELECT 1 FROM attachments WHERE file = ?1)";
@@ -102,13 +114,7 @@ impl Archive {
             return Ok(0);
         }
         self.settle()?;
-        let hidden = self.hidden_files(&BTreeSet::new())?;
-        let mut unnamed = BTreeSet::new();
-        for file in noted {
-            if !hidden.contains(&file) && !self.is_named(&file, &BTreeSet::new())? {
-                unnamed.insert(file);
-            }
-        }
+        let unnamed = self.unnamed(noted)?;
         // Where some list is long, what it names is not known here: then places of chunks stay.
         let long = self.all_file_chunks()?.iter().any(|file| file.depth > 0);
         let chunks = if long { BTreeSet::new() } else { self.chunks_of_files_alone(&unnamed, &LongLists::new())? };

@@ -14,7 +14,7 @@ use crate::archive::{Chunk, Commit, FileChunks, Grave, Note};
 use crate::chunk::ChunkList;
 use crate::crypto::ChunkKey;
 use crate::error::{Error, Result};
-use crate::event::Kind;
+use crate::event::{Kind, last_day};
 use crate::ids::{DeviceId, PackId};
 use crate::log::{Accepted, EventsContent};
 use crate::pack::{BlockRow, ChunkEntry, ChunkRunEntry, RunEntry, read_block};
@@ -95,7 +95,7 @@ impl Flow<'_> {
                 let Some((clear, _)) = &accepted.body else { return Ok(own_bare(own, accepted.index)) };
                 let clear = EventsClear::decode(clear).map_err(|_| Error::Fork)?;
                 let opened = self.vault.ring.open_body(record, body).ok();
-                let read = opened.and_then(|open| self.read(&open.content));
+                let read = opened.and_then(|open| self.read(&open.content, record.header.last_day));
                 let mut events = read.unwrap_or_else(Events::unreadable);
                 events.index = accepted.index;
                 events.own = own;
@@ -122,11 +122,19 @@ impl Flow<'_> {
         Ok(open)
     }
 
-    fn read(&self, content: &[u8]) -> Option<Events> {
-        let read = EventsContent::decode(content).ok()?;
-        let rows = read.block.map_or(Some(Vec::new()), |block| read_block(&block, &self.keys.event).ok())?;
+    fn read(&self, content: &[u8], day: u32) -> Option<Events> {
+        let mut read = EventsContent::decode(content).ok()?;
+        let block = read.block.as_ref();
+        let mut rows = block.map_or(Some(Vec::new()), |block| read_block(block, &self.keys.event).ok())?;
+        let mut content = Zeroizing::new(content.to_vec());
+        // Its body goes after the header's day, head or no head: rows of another would be lost, or stay too long.
+        if rows.iter().any(|row| last_day(&row.row) != day) {
+            tracing::warn!("a record with rows of another last day than its own: they are left out");
+            rows = Vec::new();
+            read.block = None;
+            content = read.encode();
+        }
         let (runs, chunks) = (read.runs, read.chunks);
-        let content = Zeroizing::new(content.to_vec());
         Some(Events { rows, runs, chunks, content, ..Events::unreadable() })
     }
 

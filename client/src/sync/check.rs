@@ -13,6 +13,7 @@ use super::head::OpenHead;
 use super::packs::{Packs as _, Part, ServicePacks};
 use crate::archive::{Archive, Chunk, Note};
 use crate::error::{Error, Result};
+use crate::event::is_gone;
 use crate::ids::{EventId, PackId};
 use crate::pack::{Family, RunEntry, open_packed_chunk, open_page, open_run, read_chunk_block};
 use crate::strata::{RunRows, Sorted as _};
@@ -135,7 +136,10 @@ impl Flow<'_> {
         };
         let Some(known) = known else { return Ok(Vec::new()) };
         let front = known.front.map(|front| Object::Front(front.pack));
-        Ok(front.into_iter().chain(known.catalogue.runs.into_values().map(Object::Run)).collect())
+        // What went by its timer is not missing.
+        let gone = self.server_gone();
+        let runs = known.catalogue.runs.into_values().filter(|run| !is_gone(run.last_day, gone));
+        Ok(front.into_iter().chain(runs.map(Object::Run)).collect())
     }
 
     /// Runs that records of the tail pin and no head lists yet.

@@ -35,6 +35,7 @@ mod setting;
 mod skip;
 mod snapshot;
 mod take_in;
+mod timers;
 mod through_head;
 mod upload;
 

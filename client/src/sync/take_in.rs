@@ -9,6 +9,7 @@ use super::packs::{NoPack, Packs, ServicePacks};
 use crate::archive::Archive;
 use crate::crypto::EventKey;
 use crate::error::{Error, Result};
+use crate::event::is_gone;
 use crate::ids::{AccountId, PackId};
 use crate::log::EventsContent;
 use crate::pack::{Damaged, Family, RunEntry, open_run, open_sound_blocks, read_block_frames, read_chunk_block};
@@ -31,7 +32,8 @@ impl Flow<'_> {
     pub async fn take_in_runs(&mut self, go_on: bool) -> Result<TakenIn> {
         let source = ServicePacks { session: &self.vault.session, work: &self.work };
         let account = &self.vault.session.identity.account;
-        let taken = take_in(&source, account, &self.keys.event, self.archive, &self.work, go_on).await?;
+        let gone = self.server_gone();
+        let taken = take_in(&source, account, &self.keys.event, self.archive, &self.work, (go_on, gone)).await?;
         if taken.rows > 0 {
             let now = self.server_now();
             self.archive.commit(|c| c.note_strange_deletions(now))?;
@@ -40,14 +42,15 @@ impl Flow<'_> {
     }
 }
 
-/// Fetches the archive's waiting runs from any source of packs: messages before chunks, the newest first.
+/// Fetches the archive's waiting runs from any source of packs: messages before chunks, the newest first. One that is
+/// not there although its last day is over, `gone` being the last that is, went by its timer and is let go of.
 pub(super) async fn take_in(
     source: &dyn Packs,
     account: &AccountId,
     ids: &EventKey,
     archive: &mut Archive,
     work: &Work,
-    go_on: bool,
+    (go_on, gone): (bool, u32),
 ) -> Result<TakenIn> {
     let waiting = waiting(archive)?;
     let chunks = waiting.iter().any(|run| run.family == Family::Chunks);
@@ -73,6 +76,7 @@ pub(super) async fn take_in(
         };
         match taken {
             Ok(rows) => out.rows += rows,
+            Err(_) if is_gone(run.last_day, gone) => archive.commit(|c| c.drop_run(&id))?,
             Err(why) if go_on => {
                 let saved = take_sound(archive, account, ids, &run, &bytes)?;
                 out.rows += saved;

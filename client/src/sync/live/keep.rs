@@ -68,7 +68,7 @@ impl Flow<'_> {
             let puts =
                 rows.iter().map(|row| c.add_row(&row.chat, &row.row)).collect::<crate::archive::Result<Vec<_>>>()?;
             // A row that met another of its key may stand here in another form than it was sealed in.
-            let as_sealed = puts.iter().take(taken).all(|put| put.new && put.versions == 0);
+            let as_sealed = puts.iter().take(taken).all(|put| put.new && put.as_given && put.versions == 0);
             if as_sealed {
                 c.send(&own, puts.iter().take(taken).map(|put| put.key))?;
             }

@@ -74,12 +74,18 @@ impl Flow<'_> {
         loop {
             self.work.check()?;
             // In this order: chats are settled only where there is something to do.
-            if self.due()?.is_empty() || !self.can_fold()? {
+            let nothing = self.due()?.is_empty() && !self.archive.has_timed_files()?;
+            if nothing || !self.can_fold()? {
                 self.archive.forget_unnamed()?;
                 return Ok(purged);
             }
             self.archive.settle()?;
             let due = self.due()?;
+            if due.is_empty() && !self.holds_expired_files()? {
+                // Another device has seen to it.
+                self.archive.commit(|c| c.settle_expired_files())?;
+                continue;
+            }
             let count = due.len() as u64;
             let generation = self.follower.state().head.as_ref().map_or(0, |head| head.generation);
             let round = match self.purge_once(&due, &mut progress).await {
@@ -115,7 +121,8 @@ impl Flow<'_> {
         if whole {
             whole = self.purge_media(&mut plan, &mut dead, progress).await?;
         }
-        if whole {
+        // What went by its timer has erased its bodies with it.
+        if whole && !due.is_empty() {
             let dropped: BTreeSet<PackId> = plan.drops.keys().copied().collect();
             let size = self.follower.size();
             whole = self.bodies_with(&mut progress.bodies, &dead, &dropped, size, &mut plan.erase).await?;
@@ -145,6 +152,9 @@ impl Flow<'_> {
             Sent::Taken => {
                 progress.front_written = true;
                 progress.bodies.erased(&erased);
+                if whole {
+                    self.archive.commit(|c| c.settle_expired_files())?;
+                }
                 self.learn_moved().await?;
                 Ok(if whole { Round::Ended } else { Round::More })
             }
@@ -156,13 +166,24 @@ impl Flow<'_> {
     /// What these deletions name, and the attachments that go with it.
     async fn dead(&mut self, due: &[Grave]) -> Result<Dead> {
         let rows = due.iter().flat_map(|d| d.names.iter().copied()).collect();
-        let files = self.archive.files_of_dead(due)?;
+        let mut files = self.archive.files_of_dead(due)?;
+        files.extend(self.archive.expired_files()?);
         let mut dead = Dead { rows, files, ..Dead::default() };
         if !dead.files.is_empty() {
             let lists = self.long_lists().await?;
             dead.chunks = self.archive.chunks_of_files_alone(&dead.files, &lists)?;
         }
         Ok(dead)
+    }
+
+    /// Whether packs are known to hold attachments that went with their messages by timers.
+    fn holds_expired_files(&self) -> Result<bool> {
+        for file in self.archive.expired_files()? {
+            if !self.archive.packs_of_file(&file)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Removes rows that lie in no run any more, because another device purged them.
@@ -172,7 +193,7 @@ impl Flow<'_> {
             for deletion in due {
                 c.purge(&deletion.chat, &deletion.row, size)?;
             }
-            Ok(())
+            c.settle_expired_files()
         })?;
         self.archive.forget_unnamed()?;
         Ok(())
