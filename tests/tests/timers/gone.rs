@@ -94,7 +94,7 @@ async fn goes_after_its_day(folded: bool) {
     } else {
         laptop.sync().await;
     }
-    phone.sync().await;
+    phone.restore().await;
     same(&[&laptop, &phone]);
     assert!(has(&phone.archive, "really gone on Friday"));
     let everything = Everything::of(&timed.world, &laptop.vault).await;
