@@ -10,11 +10,12 @@ use zeroize::Zeroizing;
 use super::flow::Flow;
 use super::head::{HeadNote, OpenHead};
 use super::permit::permit_holds;
+use super::timers::are_of;
 use crate::archive::{Chunk, Commit, FileChunks, Grave, Note};
 use crate::chunk::ChunkList;
 use crate::crypto::ChunkKey;
 use crate::error::{Error, Result};
-use crate::event::{Kind, last_day};
+use crate::event::Kind;
 use crate::ids::{DeviceId, PackId};
 use crate::log::{Accepted, EventsContent};
 use crate::pack::{BlockRow, ChunkEntry, ChunkRunEntry, RunEntry, read_block};
@@ -127,8 +128,7 @@ impl Flow<'_> {
         let block = read.block.as_ref();
         let mut rows = block.map_or(Some(Vec::new()), |block| read_block(block, &self.keys.event).ok())?;
         let mut content = Zeroizing::new(content.to_vec());
-        // Its body goes after the header's day, head or no head: rows of another would be lost, or stay too long.
-        if rows.iter().any(|row| last_day(&row.row) != day) {
+        if !are_of(&rows, day) {
             tracing::warn!("a record with rows of another last day than its own: they are left out");
             rows = Vec::new();
             read.block = None;

@@ -36,8 +36,12 @@ impl Flow<'_> {
                 return Ok(());
             }
             let bulk = waiting > BULK_BYTES || self.archive.has_unsynced_frames()?;
-            let few = || self.archive.unsynced(ROWS_AT_ONCE);
-            let sent = if bulk { self.push_bulk().await? } else { let few = few()?; self.push_some(few).await? };
+            let sent = if bulk {
+                self.push_bulk().await?
+            } else {
+                let few = self.archive.unsynced(ROWS_AT_ONCE)?;
+                self.push_some(few).await?
+            };
             if let Sent::Gone(packs) = sent {
                 self.forget_packs(&packs)?;
             }

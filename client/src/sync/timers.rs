@@ -11,7 +11,7 @@ use crate::crypto::Digest;
 use crate::error::Result;
 use crate::event::{gone_day, is_gone, last_day};
 use crate::log::EventsContent;
-use crate::pack::read_block;
+use crate::pack::{BlockRow, read_block};
 use zeroize::Zeroizing;
 
 /// The server's time counts here up to so much after this device's.
@@ -79,9 +79,39 @@ pub(super) fn same(stated: &[(u32, [u8; 32])], own: &DayDigests, gone: u32) -> b
     stated.contains_key(&0) && days.all(|day| of(&stated, *day) == of(own, *day))
 }
 
+/// Whether rows are all of the last day that their record states: its body goes after that day, head or no head, so rows
+/// of another would be lost with it, or stay too long.
+pub(super) fn are_of(rows: &[BlockRow], day: u32) -> bool {
+    rows.iter().all(|row| last_day(&row.row) == day)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::crypto::Keyring;
+    use crate::crypto::fixed::Fixed;
+    use crate::event::{Chat, Kind, Row, tag};
+
+    #[test]
+    fn a_record_of_rows_of_two_last_days_is_noticed() {
+        let ids = Keyring::generate(&mut Fixed::new("timers")).lifetime().event_key();
+        let chat = Arc::new(Chat { source: "telegram".to_owned(), conversation: "1".to_owned() });
+        let row = |n: i64, ends: Option<i64>| {
+            let mut row = Row::new(Kind::MESSAGE, 0, n.to_string());
+            if let Some(day) = ends {
+                row.fields.set_number(tag::EXPIRES_AT, day * 86_400_000 + 1);
+            }
+            BlockRow::new(&ids, chat.clone(), 0, row)
+        };
+        assert!(are_of(&[row(1, None), row(2, None)], 0));
+        assert!(are_of(&[row(1, Some(20)), row(2, Some(20))], 20));
+        assert!(are_of(&[], 20));
+        assert!(!are_of(&[row(1, Some(20)), row(2, None)], 20), "one without a timer would be lost");
+        assert!(!are_of(&[row(1, None), row(2, Some(20))], 0), "one with a timer would stay");
+        assert!(!are_of(&[row(1, Some(20)), row(2, Some(21))], 20));
+    }
 
     #[test]
     fn days_that_are_over_are_not_compared_and_others_are() {

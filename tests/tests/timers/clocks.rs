@@ -57,6 +57,7 @@ async fn a_devices_clock_expires_nothing_early() {
         assert!(!device.sync().await.disagreed);
     }
     assert!(!has(&ahead.archive, "there until Friday"));
+    assert!(has(&behind.archive, "there until Friday"), "what is told is far ahead of its own clock");
     assert!(!has(&laptop.archive, "there until Friday"));
     assert!(!has(&timed.another("late").await.archive, "there until Friday"));
 }
