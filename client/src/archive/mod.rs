@@ -38,6 +38,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod timed;
+mod timed_media;
 mod trial;
 mod unnamed;
 mod words;

@@ -71,12 +71,6 @@ impl Archive {
         Ok(days.into_iter().map(|(_, row)| row).collect())
     }
 
-    /// Whether rows with a timer are here whose days are over when `gone` is the last that is.
-    pub fn has_expired(&self, gone: u32) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM timed WHERE last_day <= ?1)";
-        Ok(self.db.one(sql, [gone], |r| r.get(0))?)
-    }
-
     /// Whether files are noted that messages named whose timers have ended.
     pub fn has_timed_files(&self) -> Result<bool> {
         Ok(self.db.one("SELECT EXISTS (SELECT 1 FROM timed_files)", [], |r| r.get(0))?)
@@ -134,6 +128,7 @@ impl Commit<'_> {
             self.touch_target(&chat, *time, *target);
         }
         self.db.run("DELETE FROM timed WHERE last_day <= ?1", [gone])?;
+        self.expire_places(gone)?;
         self.db.run("DELETE FROM lanes WHERE last_day <> 0 AND last_day <= ?1", [gone])?;
         self.set_note(Note::Gone, Some(&gone.to_le_bytes()))?;
         Ok(found.len() as u64)

@@ -50,6 +50,7 @@ pub(super) struct Events {
     own: Option<u64>,
     device: DeviceId,
     server_time: u64,
+    last_day: u32,
     /// The signature of a permit that holds.
     permit: Option<[u8; 64]>,
     rows: Vec<BlockRow>,
@@ -102,6 +103,7 @@ impl Flow<'_> {
                 events.own = own;
                 events.device = record.header.device;
                 events.server_time = accepted.leaf.server_time;
+                events.last_day = record.header.last_day;
                 let roster = self.vault.ring.roster();
                 let holds = |permit: &Permit| permit_holds(permit, roster, &record.header, accepted.leaf.server_time);
                 events.permit = clear.permit.filter(holds).map(|p| p.signature);
@@ -177,6 +179,7 @@ impl Events {
             own: None,
             device: DeviceId([0; 32]),
             server_time: 0,
+            last_day: 0,
             permit: None,
             rows: Vec::new(),
             runs: Vec::new(),
@@ -216,9 +219,9 @@ impl Events {
             let at = i64::try_from(self.server_time).unwrap_or(i64::MAX);
             c.note_author(self.index, &self.device, at, self.permit.as_ref())?;
         }
-        set_entries(c, &self.chunks)?;
+        set_entries(c, &self.chunks, self.last_day)?;
         if !self.content.is_empty() {
-            c.set_tail(self.index, &self.content)?;
+            c.set_tail(self.index, &self.content, self.last_day)?;
         }
         Ok(self.rows.len() as u64)
     }
@@ -260,15 +263,12 @@ pub(super) fn adopted(run: &RunEntry, index: u64) -> Zeroizing<Vec<u8>> {
     copy.encode()
 }
 
-/// Notes places of chunks, and files that are whole in the vault by them.
-pub(super) fn set_entries(c: &mut Commit<'_>, entries: &[ChunkRunEntry]) -> crate::archive::Result<()> {
+/// Notes places of chunks, and files that are whole in the vault by them, all until a last day.
+pub(super) fn set_entries(c: &mut Commit<'_>, entries: &[ChunkRunEntry], day: u32) -> crate::archive::Result<()> {
     for entry in entries {
         match entry {
-            ChunkRunEntry::Chunk(chunk) => c.set_chunk(&stored(chunk))?,
-            ChunkRunEntry::File(file) => {
-                c.set_file_chunks(&file_chunks(file))?;
-                c.set_in_vault(&file.id, true)?;
-            }
+            ChunkRunEntry::Chunk(chunk) => c.set_timed_chunk(&stored(chunk), day)?,
+            ChunkRunEntry::File(file) => c.set_timed_file(&file_chunks(file), day)?,
         }
     }
     Ok(())

@@ -163,6 +163,12 @@ impl Flow<'_> {
             packs.entry(chunk.pack).or_default().push(chunk);
             Ok(true)
         })?;
+        let gone = self.server_gone();
+        for pack in packs.keys().copied().collect::<Vec<_>>() {
+            if is_gone(self.archive.pack_day(&pack)?, gone) {
+                packs.remove(&pack);
+            }
+        }
         let mut entropy = self.entropy();
         let mut chosen = |_: &PackId| {
             let [byte] = crate::crypto::draw(&mut entropy);

@@ -126,7 +126,8 @@ impl Flow<'_> {
         let gone = self.server_gone();
         plan.known.catalogue.runs.retain(|_, run| !is_gone(run.last_day, gone));
         let mut rows: Vec<(u64, Vec<u8>)> = Vec::new();
-        let mut entries: BTreeMap<([u8; 32], u8), ChunkRunEntry> = BTreeMap::new();
+        let mut entries: BTreeMap<u32, BTreeMap<([u8; 32], u8), ChunkRunEntry>> = BTreeMap::new();
+        let record_days = self.archive.tail_days()?;
         let mut runs = Vec::new();
         let unread = || broken("the tail cannot be read");
         let mut contents: Vec<(u64, Zeroizing<Vec<u8>>)> = Vec::new();
@@ -138,8 +139,11 @@ impl Flow<'_> {
         for (index, content) in contents {
             let content = EventsContent::decode(&content).map_err(|_| unread())?;
             rows.extend(content.block.map(|block| (index, block)));
-            let living = content.chunks.into_iter().filter(|e| !dead.has_entry(e));
-            entries.extend(living.map(|e| (e.order(), e)));
+            let day = record_days.get(&index).copied().unwrap_or(0);
+            let living = content.chunks.into_iter().filter(|e| !dead.has_entry(e) && !is_gone(day, gone));
+            for entry in living {
+                entries.entry(day).or_default().insert(entry.order(), entry);
+            }
             for run in &content.runs {
                 runs.push(RunEntry::decode(&adopted(run, index)).map_err(|_| unread())?);
             }
@@ -166,8 +170,8 @@ impl Flow<'_> {
             let put = |run: SealedRun| made.push(run);
             merge_rows(self.merge_keys(), label, sources, &mut self.entropy(), put).map_err(merge_failed)?;
         }
-        if !entries.is_empty() {
-            let mut writer = ChunkRunWriter::new(self.label(0));
+        for (day, entries) in entries {
+            let mut writer = ChunkRunWriter::new(self.timed_label(0, day));
             for entry in entries.values() {
                 made.extend(writer.push(entry, &mut self.entropy()).map_err(|e| Error::Internal(e.to_string()))?);
             }
@@ -175,7 +179,8 @@ impl Flow<'_> {
         }
         set_span(&mut made, arrivals);
         plan.take(made);
-        plan.known.catalogue.runs.extend(runs.into_iter().map(|run| (run.pack.id, run)));
+        let there = runs.into_iter().filter(|run| !is_gone(run.last_day, gone));
+        plan.known.catalogue.runs.extend(there.map(|run| (run.pack.id, run)));
         Ok(())
     }
 

@@ -100,12 +100,13 @@ pub(super) async fn take_in(
 
 /// Notes once more what records above the head say of chunks: it is newer than any run, and was read before.
 fn again_from_tail(archive: &mut Archive) -> Result<()> {
-    let mut contents = Vec::new();
-    archive.each_tail(|_, content| {
-        contents.extend(EventsContent::decode(content).ok());
+    let (mut contents, days) = (Vec::new(), archive.tail_days()?);
+    archive.each_tail(|index, content| {
+        let day = days.get(&index).copied().unwrap_or(0);
+        contents.extend(EventsContent::decode(content).ok().map(|content| (content, day)));
         Ok(())
     })?;
-    Ok(archive.commit(|c| contents.iter().try_for_each(|content| set_entries(c, &content.chunks)))?)
+    Ok(archive.commit(|c| contents.iter().try_for_each(|(content, day)| set_entries(c, &content.chunks, *day)))?)
 }
 
 fn waiting(archive: &Archive) -> Result<Vec<RunEntry>> {
@@ -162,7 +163,7 @@ fn take_sound(archive: &mut Archive, account: &AccountId, ids: &EventKey, run: &
             }
             Family::Chunks => {
                 let Ok(entries) = read_chunk_block(block) else { continue };
-                archive.commit(|c| set_entries(c, &entries))?;
+                archive.commit(|c| set_entries(c, &entries, run.last_day))?;
             }
         }
     }
@@ -177,7 +178,7 @@ fn take_chunks(archive: &mut Archive, account: &AccountId, run: &RunEntry, bytes
     let Ok(blocks) = read() else { return Ok(Err("damaged")) };
     archive.commit(|c| {
         for entries in &blocks {
-            set_entries(c, entries)?;
+            set_entries(c, entries, run.last_day)?;
         }
         c.drop_run(&run.pack.id)?;
         c.set_restored(&run.pack.id)

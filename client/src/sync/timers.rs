@@ -10,9 +10,7 @@ use super::flow::{DayDigests, Flow};
 use crate::crypto::Digest;
 use crate::error::Result;
 use crate::event::{gone_day, is_gone, last_day};
-use crate::log::EventsContent;
-use crate::pack::{BlockRow, read_block};
-use zeroize::Zeroizing;
+use crate::pack::BlockRow;
 
 /// The server's time counts here up to so much after this device's.
 const AHEAD_MS: i64 = 10 * 60_000;
@@ -34,28 +32,18 @@ impl Flow<'_> {
         if gone <= self.archive.gone_day()? {
             return Ok(0);
         }
-        if !self.archive.has_expired(gone)? {
-            // The day is noted all the same: what comes late is not shown first.
-            return Ok(self.archive.commit(|c| c.expire(gone))?);
-        }
-        let mut emptied: Vec<(u64, Zeroizing<Vec<u8>>)> = Vec::new();
-        self.archive.each_tail(|index, content| {
-            let Ok(mut content) = EventsContent::decode(content) else { return Ok(()) };
-            let rows = content.block.as_ref().and_then(|block| read_block(block, &self.keys.event).ok());
-            if rows.unwrap_or_default().iter().any(|row| is_gone(last_day(&row.row), gone)) {
-                content.block = None;
-                emptied.push((index, content.encode()));
-            }
-            Ok(())
-        })?;
+        let emptied = self.archive.tail_days()?.into_iter().filter(|(_, day)| is_gone(*day, gone));
+        let emptied: Vec<(u64, u32)> = emptied.collect();
         let rows = self.archive.commit(|c| {
-            for (index, content) in &emptied {
-                c.set_tail(*index, content)?;
+            for (index, day) in &emptied {
+                c.set_tail(*index, &[], *day)?;
             }
             c.expire(gone)
         })?;
-        self.archive.settle()?;
-        tracing::info!(rows, "messages went by their timers");
+        if rows > 0 {
+            self.archive.settle()?;
+            tracing::info!(rows, "messages went by their timers");
+        }
         Ok(rows)
     }
 

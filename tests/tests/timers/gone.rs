@@ -111,7 +111,7 @@ async fn goes_after_its_day(folded: bool) {
     let fresh = timed.another("tablet").await;
     assert!(has(&fresh.archive, "really gone on Friday"));
 
-    // The service lets go of the text with nobody there.
+    // The service lets go of text and photo with nobody there.
     timed.wait(26);
     timed.sweep().await;
     timed.wait(2);
@@ -121,12 +121,6 @@ async fn goes_after_its_day(folded: bool) {
         assert_eq!(everything.holding(text.as_bytes()), Vec::<&str>::new());
     }
     assert!(!everything.holding(b"this one is gone much later").is_empty(), "what has another day is there");
-    // A device is needed for the attachment.
-    phone.sync().await;
-    laptop.sync().await;
-    timed.wait(2);
-    timed.sweep().await;
-    let everything = Everything::of(&timed.world, &laptop.vault).await;
     assert_eq!(everything.holding(&photo), Vec::<&str>::new());
     assert!(!everything.holding(&photo_bytes(1, 20, 3_000)).is_empty(), "what lay beside it is there");
 
@@ -162,6 +156,81 @@ async fn a_folded_message_is_in_no_byte_after_its_day() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_in_the_log_is_in_no_byte_after_its_day() {
     goes_after_its_day(false).await;
+}
+
+/// Sends a timed message with a photo in the vault on two devices, and names the photo again without a timer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_photo_that_is_named_for_ever_later_is_kept() {
+    let timed = Timed::new();
+    let mut laptop = timed.first().await;
+    import(&mut laptop.archive, 1, 0, 40, 0);
+    let ends = timed.now() + 2 * DAY;
+    say(&mut laptop.archive, 1_001, "with a photo until Friday", ends, 3_000);
+    laptop.backup().await;
+    let mut phone = timed.another("phone").await;
+    let photo = photo_bytes(9, 1_001, 3_000);
+    let mut row = message(50, "the same photo for ever");
+    row.set_attachments(&[Attachment {
+        name: None,
+        mime: None,
+        size: Some(3_000),
+        role: Role::Photo,
+        presence: Presence::Present,
+        hash: Some(*blake3::hash(&photo).as_bytes()),
+        source_ref: None,
+        rest: Default::default(),
+    }]);
+    phone.archive.record(&chat(1), &row).unwrap();
+    phone.sync().await;
+    laptop.backup().await;
+    timed.wait(75);
+    timed.sweep().await;
+    for device in [&mut laptop, &mut phone] {
+        device.backup().await;
+        assert!(!has(&device.archive, "with a photo until Friday"));
+    }
+    timed.wait(75);
+    timed.sweep().await;
+    let mut fresh = timed.another("tablet").await;
+    let hash = blake3::hash(&photo).to_hex().to_string();
+    for device in [&mut laptop, &mut phone, &mut fresh] {
+        assert!(listed(&device.archive).iter().any(|line| line.contains("for ever") && line.ends_with(&hash)));
+        let level = CheckLevel::Contents { percent: 100 };
+        let checked = device.vault.check(&mut device.archive, level, &Work::quiet()).await.unwrap();
+        assert!(checked.ok, "{:?}", checked.problems);
+    }
+}
+
+/// Many at once go as runs; those with timers among them do not.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_of_many_keeps_last_days_apart() {
+    let timed = Timed::new();
+    let mut laptop = timed.first().await;
+    let ends = timed.now() + 2 * DAY;
+    let mut importing = laptop.archive.import().unwrap();
+    for n in 0..3_000u64 {
+        let mut row = message(n, &format!("one of very many, {n}, {}", "and quite long ".repeat(12)));
+        if n % 100 == 7 {
+            row.fields.set(tag::BODY, format!("short lived {n}.")).set_number(tag::EXPIRES_AT, ends);
+        }
+        importing.row(&chat(1), row).unwrap();
+    }
+    importing.finish().unwrap();
+    laptop.backup().await;
+    let phone = timed.another("phone").await;
+    same(&[&laptop, &phone]);
+    assert_eq!(listed(&phone.archive).len(), 3_000);
+    timed.wait(75);
+    timed.sweep().await;
+    timed.wait(2);
+    timed.sweep().await;
+    let everything = Everything::of(&timed.world, &laptop.vault).await;
+    assert_eq!(everything.holding(b"short lived"), Vec::<&str>::new());
+    laptop.backup().await;
+    let mut fresh = timed.another("tablet").await;
+    same(&[&laptop, &fresh]);
+    assert_eq!(listed(&fresh.archive).len(), 2_970);
+    assert!(!fresh.sync().await.disagreed);
 }
 
 #[tokio::test(flavor = "multi_thread")]
