@@ -1,7 +1,7 @@
 //! What this device knows of the log, its own records, packs and runs, and what else outlives a process.
 
-use std::collections::{BTreeMap, HashMap};
 use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::types::ValueRef;
 use std::path::Path;

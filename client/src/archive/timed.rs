@@ -98,13 +98,13 @@ impl Commit<'_> {
         let found: Vec<(i64, i64, EventId, u16, EventId)> = {
             let sql = "SELECT chat, time, target, kind, id FROM timed WHERE last_day <= ?1";
             let mut statement = self.db.prepare(sql)?;
-            let found = statement.query_map([gone], |r| {
-                Ok((r.get(0)?, r.get(1)?, EventId(r.get(2)?), r.get(3)?, EventId(r.get(4)?)))
-            })?;
+            let found = statement
+                .query_map([gone], |r| Ok((r.get(0)?, r.get(1)?, EventId(r.get(2)?), r.get(3)?, EventId(r.get(4)?))))?;
             found.collect::<rusqlite::Result<_>>()?
         };
         let of = "chat = ?1 AND time = ?2 AND target = ?3 AND kind = ?4 AND id = ?5";
-        let mut find = self.db.prepare(&format!("SELECT value, coalesce(logged, value), arrival FROM rows WHERE {of}"))?;
+        let mut find =
+            self.db.prepare(&format!("SELECT value, coalesce(logged, value), arrival FROM rows WHERE {of}"))?;
         let mut remove = self.db.prepare(&format!("DELETE FROM rows WHERE {of}"))?;
         for (n, time, target, kind, id) in &found {
             let chat = chats::by_number(self.db, *n)?;

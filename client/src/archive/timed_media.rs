@@ -45,8 +45,9 @@ impl Archive {
     pub fn timed_only(&self) -> Result<BTreeMap<FileId, u32>> {
         let mut days: BTreeMap<FileId, u32> = BTreeMap::new();
         {
-            let mut statement =
-                self.db.prepare("SELECT r.value, t.last_day FROM timed t JOIN rows r USING (chat, time, target, kind, id)")?;
+            let mut statement = self
+                .db
+                .prepare("SELECT r.value, t.last_day FROM timed t JOIN rows r USING (chat, time, target, kind, id)")?;
             let mut found = statement.query([])?;
             while let Some(r) = found.next()? {
                 let row = Row::decode(r.get_ref(0)?.as_blob().unwrap_or_default())?;
@@ -95,7 +96,8 @@ impl Commit<'_> {
         if day == 0 {
             self.db.run("DELETE FROM timed_vault WHERE file = ?1", [file.0])?;
         } else {
-            let known = "SELECT (SELECT last_day FROM timed_vault v WHERE v.file = c.file) FROM file_chunks c WHERE file = ?1";
+            let known =
+                "SELECT (SELECT last_day FROM timed_vault v WHERE v.file = c.file) FROM file_chunks c WHERE file = ?1";
             let known: Option<Option<u32>> = self.db.one(known, [file.0], |r| r.get(0)).optional()?;
             let in_vault = "SELECT EXISTS (SELECT 1 FROM files WHERE file = ?1 AND vault = 0)";
             let waits: bool = self.db.one(in_vault, [file.0], |r| r.get(0))?;

@@ -172,12 +172,9 @@ fn a_body_with_a_last_day_goes_when_that_day_is_over_and_not_before() {
     let events = timed(RecordKind::Events, &EventsClear::default().encode());
     let head = timed(RecordKind::Head, &[]);
     // By the entry's own time, or by what the server tells when it is asked.
-    for (told, time, withheld) in [
-        (0, 20_001 * DAY - 1, true),
-        (0, 20_001 * DAY, false),
-        (20_001 * DAY - 1, 11, true),
-        (20_001 * DAY, 11, false),
-    ] {
+    for (told, time, withheld) in
+        [(0, 20_001 * DAY - 1, true), (0, 20_001 * DAY, false), (20_001 * DAY - 1, 11, true), (20_001 * DAY, 11, false)]
+    {
         let mut f = world.follower();
         f.told(told);
         let served = serve(&mut f, 1, &events, time, true);

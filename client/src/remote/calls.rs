@@ -172,7 +172,12 @@ impl Remote {
 }
 
 /// A pack as the messages of its upload. The turn goes when the last one is taken, or with all of them.
-fn frames<T>(id: PackId, (class, last_day): (u8, u32), content: Bytes, turn: T) -> impl Iterator<Item = v1::PutPackRequest> {
+fn frames<T>(
+    id: PackId,
+    (class, last_day): (u8, u32),
+    content: Bytes,
+    turn: T,
+) -> impl Iterator<Item = v1::PutPackRequest> {
     let last = content.len().div_ceil(UPLOAD_FRAME_BYTES).max(1) - 1;
     let mut turn = Some(turn);
     (0..=last).map(move |i| {

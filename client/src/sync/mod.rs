@@ -35,8 +35,8 @@ mod setting;
 mod skip;
 mod snapshot;
 mod take_in;
-mod timers;
 mod through_head;
+mod timers;
 mod upload;
 
 pub use backup::{Backup, BackupOptions, Synced};

@@ -3,8 +3,8 @@
 use proto::wire::ids::AccountId;
 
 use super::pack;
-use crate::meta::tables::{DroppedBy, Tables};
 use crate::meta::Result;
+use crate::meta::tables::{DroppedBy, Tables};
 
 /// Packs, and bodies, of one transaction.
 const STEP: usize = 256;
