@@ -116,6 +116,14 @@ impl Place {
         Vault::open(&self.home, &self.keys, world.at())
     }
 
+    /// The same home in another folder.
+    pub fn copied(&self) -> Self {
+        let other = Self::new();
+        let copied = std::process::Command::new("cp").arg("-a").arg(self.home.dir()).arg(other.home.dir()).status();
+        assert!(copied.unwrap().success());
+        other
+    }
+
     /// Every path below this place.
     pub fn files(&self) -> Vec<String> {
         let mut found = Vec::new();

@@ -6,3 +6,5 @@ mod device;
 mod exchange;
 #[path = "live/program.rs"]
 mod program;
+#[path = "live/unkept.rs"]
+mod unkept;

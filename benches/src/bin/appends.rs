@@ -2,6 +2,9 @@
 //! a set time whatever became of the last (what comes late is counted from when it was due). Beside it, in the same run:
 //! one-row commits of SQLite on the same disk, one after the other; and a lone append beside a call of nothing.
 //!
+//! It is done twice: each record in a request of its own, and as devices do it, all that is due in one request (up to 64,
+//! in order).
+//!
 //! `appends [RECORDS OF AN ACCOUNT] [OFFERED A SECOND]` (50 and 20,000 without), with `chatkeepd` beside it. Prints one
 //! JSON object.
 
@@ -23,6 +26,7 @@ use client::vault::Vault;
 use proto::v1;
 use proto::wire::events::EventsClear;
 use proto::wire::header::{Header, RecordKind};
+use proto::wire::limits::BATCH_RECORDS_MAX;
 use serde_json::json;
 
 const ACCOUNTS: usize = 64;
@@ -99,11 +103,74 @@ fn sealed(
     Ok((sealed.record, sealed.body))
 }
 
-async fn append(author: &Author, record: &v1::Record) -> Done<()> {
-    let request = v1::AppendRequest { records: vec![record.clone()], slots: Vec::new() };
+async fn append(author: &Author, records: &[v1::Record]) -> Done<()> {
+    let request = v1::AppendRequest { records: records.to_vec(), slots: Vec::new() };
     let answer = author.remote.append(Some(&author.token), request).await;
     let answer = answer.map_err(|refused| Failed::from(format!("refused: {:?}", refused.reason)))?;
-    if answer.placed.len() == 1 { Ok(()) } else { Err("not placed".into()) }
+    if answer.placed.len() == records.len() { Ok(()) } else { Err("not placed".into()) }
+}
+
+/// What came of records that were due at set times.
+struct Offered {
+    took: Vec<Duration>,
+    wall: Duration,
+    cpu: Duration,
+}
+
+/// Offers so many records a second over all accounts, each request with at most so many of those that are due.
+async fn offer(service: &Service, authors: Vec<Author>, offered: u64, at_once: usize) -> Done<Offered> {
+    // The accounts' turns are spread over the time between two of one account.
+    let every = Duration::from_secs_f64(authors.len() as f64 / offered as f64);
+    let spread = every / u32::try_from(authors.len())?;
+    let cpu = service.cpu()?;
+    let begun = Instant::now() + Duration::from_millis(50);
+    let mut sending = tokio::task::JoinSet::new();
+    for (n, author) in (0..).zip(authors) {
+        sending.spawn(async move {
+            let due = |turn: usize| begun + every.mul_f64(turn as f64) + spread * n;
+            let mut took = Vec::with_capacity(author.records.len());
+            while took.len() < author.records.len() {
+                let first = took.len();
+                tokio::time::sleep_until(due(first).into()).await;
+                let mut end = first + 1;
+                while end < author.records.len() && end - first < at_once && due(end) <= Instant::now() {
+                    end += 1;
+                }
+                append(&author, author.records.get(first..end).unwrap_or_default()).await?;
+                took.extend((first..end).map(|turn| due(turn).elapsed()));
+            }
+            Done::Ok(took)
+        });
+    }
+    let mut took = Vec::new();
+    while let Some(done) = sending.join_next().await {
+        took.extend(done??);
+    }
+    Ok(Offered { took, wall: begun.elapsed(), cpu: service.cpu()?.saturating_sub(cpu) })
+}
+
+impl Offered {
+    fn told(self, raw_rate: f64) -> serde_json::Value {
+        let count = self.took.len() as f64;
+        let rate = count / self.wall.as_secs_f64();
+        json!({
+            "records": self.took.len(),
+            "acked_per_s": rate.round(),
+            "acked_by_raw": ratio(rate, raw_rate),
+            "service_cpu_ms_per_append": ratio(self.cpu.as_secs_f64() * 1e3, count),
+            "from_due": Figures::of(self.took).told(),
+        })
+    }
+}
+
+/// As many accounts as are measured at once.
+async fn authors(service: &Service, dir: &Path, prefix: &str, records: usize) -> Done<Vec<Author>> {
+    let mut authors = Vec::with_capacity(ACCOUNTS);
+    for n in 0..ACCOUNTS {
+        let name = format!("{prefix}{n}");
+        authors.push(author(&service.address, &name, &dir.join(&name), records).await?);
+    }
+    Ok(authors)
 }
 
 /// One row of a record's length, one commit, durable, one after the other.
@@ -127,11 +194,9 @@ async fn measure(records: usize, offered: u64) -> Done<()> {
     let dir = tempfile::tempdir()?;
     let service = Service::start(&dir.path().join("service"), &["limits.auth_per_minute=100000"])?;
     let lone = author(&service.address, "lone", &dir.path().join("lone"), LONE).await?;
-    let mut authors = Vec::with_capacity(ACCOUNTS);
-    for n in 0..ACCOUNTS {
-        authors.push(author(&service.address, &format!("a{n}"), &dir.path().join(format!("{n}")), records).await?);
-    }
-    let bytes = authors[0].records.first().map_or(0, |r| r.record.len() + r.body.len());
+    let single = authors(&service, dir.path(), "a", records).await?;
+    let batched = authors(&service, dir.path(), "b", records).await?;
+    let bytes = lone.records.first().map_or(0, |r| r.record.len() + r.body.len());
     let raw_before = raw_commits(dir.path(), bytes)?;
 
     let (mut nothing, mut alone) = (Vec::new(), Vec::new());
@@ -140,50 +205,25 @@ async fn measure(records: usize, offered: u64) -> Done<()> {
         lone.remote.server().await.map_err(|_| "the service does not answer")?;
         nothing.push(begun.elapsed());
         let begun = Instant::now();
-        append(&lone, record).await?;
+        append(&lone, std::slice::from_ref(record)).await?;
         alone.push(begun.elapsed());
     }
 
-    // The accounts' turns are spread over the time between two of one account.
-    let every = Duration::from_secs_f64(ACCOUNTS as f64 / offered as f64);
-    let cpu = service.cpu()?;
-    let begun = Instant::now() + Duration::from_millis(50);
-    let mut sending = tokio::task::JoinSet::new();
-    for (n, author) in authors.into_iter().enumerate() {
-        sending.spawn(async move {
-            let mut took = Vec::with_capacity(author.records.len());
-            for (turn, record) in author.records.iter().enumerate() {
-                let due = begun + every.mul_f64(turn as f64 + n as f64 / ACCOUNTS as f64);
-                tokio::time::sleep_until(due.into()).await;
-                append(&author, record).await?;
-                took.push(due.elapsed());
-            }
-            Done::Ok(took)
-        });
-    }
-    let mut took = Vec::new();
-    while let Some(done) = sending.join_next().await {
-        took.extend(done??);
-    }
-    let wall = begun.elapsed();
-    let cpu = service.cpu()?.saturating_sub(cpu);
+    let single = offer(&service, single, offered, 1).await?;
+    let batched = offer(&service, batched, offered, BATCH_RECORDS_MAX).await?;
     let raw_after = raw_commits(&dir.path().join("service"), bytes)?;
 
-    let count = took.len() as f64;
     let raw: Vec<Duration> = raw_before.into_iter().chain(raw_after).collect();
     let raw_total: Duration = raw.iter().sum();
     let raw_rate = raw.len() as f64 / raw_total.as_secs_f64();
     let (raw, nothing, alone) = (Figures::of(raw), Figures::of(nothing), Figures::of(alone));
     let told = json!({
         "accounts": ACCOUNTS,
-        "records": took.len(),
         "record_bytes": bytes,
         "offered_per_s": offered,
-        "acked_per_s": (count / wall.as_secs_f64()).round(),
         "raw_commits_per_s": raw_rate.round(),
-        "acked_by_raw": ratio(count / wall.as_secs_f64(), raw_rate),
-        "service_cpu_ms_per_append": ratio(cpu.as_secs_f64() * 1e3, count),
-        "from_due": Figures::of(took).told(),
+        "one_a_request": single.told(raw_rate),
+        "all_due_in_one": batched.told(raw_rate),
         "lone_append": alone.told(),
         "call_of_nothing": nothing.told(),
         "raw_commit": raw.told(),

@@ -5,9 +5,10 @@
 //! `latency [MESSAGES]` (100 without), with `chatkeepd` beside it. Prints one JSON object.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
+use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use benches::Done;
@@ -19,6 +20,8 @@ use client::remote::{Connector as _, Network, Remote, ServerAddress};
 use client::sync::{Inbox, LiveOptions, News};
 use client::vault::{Cancel, Work};
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::unix::pipe::Receiver;
 use tokio::sync::mpsc;
 
 /// People do not write faster; what a device does after its answer is then over before the next message.
@@ -28,7 +31,8 @@ const WARM: usize = 20;
 
 fn main() -> Done<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let runtime = tokio::runtime::Runtime::new()?;
+    // As the program does for an exchange: no message then waits for another thread to wake.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match &arguments[..] {
         [act, home, server] if act == "read" => runtime.block_on(read(Path::new(home), server)),
         [] => runtime.block_on(measure(100)),
@@ -41,19 +45,18 @@ fn main() -> Done<()> {
 async fn read(dir: &Path, server: &str) -> Done<()> {
     let mut vault = account::open(server, dir)?;
     let mut archive = vault.archive()?;
-    let reader = vault.reader()?;
     let (_recorder, mut inbox) = Inbox::new();
     let mut told = move |news: News<'_>| match news {
         News::Level(_) => say("level"),
-        News::Came(_) => say(&last(&reader).unwrap_or_default()),
+        News::Came { archive, .. } => say(&last(archive).unwrap_or_default()),
         _ => {}
     };
     vault.watch(&mut archive, &mut inbox, LiveOptions::default(), &Work::quiet(), &mut told).await?;
     Ok(())
 }
 
-fn last(reader: &Archive) -> Option<String> {
-    let page = reader.page(&reader.chat_id(&chat()), Anchor::End, 1, 0).ok()?;
+fn last(archive: &Archive) -> Option<String> {
+    let page = archive.page(&archive.chat_id(&chat()), Anchor::End, 1, 0).ok()?;
     page.into_iter().next()?.message.text
 }
 
@@ -72,8 +75,9 @@ async fn measure(messages: usize) -> Done<()> {
         .args(["read".as_ref(), dir.path().join("b").as_os_str(), service.address.as_ref()])
         .stdout(Stdio::piped())
         .spawn()?;
-    let mut there = BufReader::new(b.stdout.take().ok_or("no stdout")?);
-    heard(&mut there, "level")?;
+    let pipe: OwnedFd = b.stdout.take().ok_or("no stdout")?.into();
+    let mut there = BufReader::new(Receiver::from_owned_fd(pipe)?);
+    heard(&mut there, "level").await?;
 
     let (recorder, mut inbox) = Inbox::new();
     let (tell, mut level) = mpsc::unbounded_channel();
@@ -104,7 +108,7 @@ async fn measure(messages: usize) -> Done<()> {
         let begun = Instant::now();
         recorder.record(chat(), row).await?;
         let kept_took = begun.elapsed();
-        heard(&mut there, &text)?;
+        heard(&mut there, &text).await?;
         let seen_took = begun.elapsed();
         if n >= WARM {
             (kept.push(kept_took), seen.push(seen_took), floor.push(floor_took)).2
@@ -131,11 +135,11 @@ async fn measure(messages: usize) -> Done<()> {
 }
 
 /// Waits for a line of B.
-fn heard(there: &mut BufReader<ChildStdout>, wanted: &str) -> Done<()> {
+async fn heard(there: &mut BufReader<Receiver>, wanted: &str) -> Done<()> {
     let mut line = String::new();
     while line.trim_end() != wanted {
         line.clear();
-        if there.read_line(&mut line)? == 0 {
+        if there.read_line(&mut line).await? == 0 {
             return Err("B has ended".into());
         }
     }

@@ -53,6 +53,8 @@ pub enum Note {
     /// Only in an archive that proves a restore beside this device's own one: how many of the device's records the log
     /// had when it was made. They were sent from there, so no copy of the device made them.
     SentElsewhere,
+    /// What the next record carries that is sent before it is kept.
+    Ticket,
     /// A copy of this device writes elsewhere: this one has seen a record that it signed and never made.
     Cloned,
     /// The last of the days whose rows with timers have gone from here.
@@ -85,6 +87,7 @@ impl Note {
             Self::SentElsewhere => "sent_elsewhere",
             Self::Gone => "gone",
             Self::Kept => "kept",
+            Self::Ticket => "ticket",
         }
     }
 }
@@ -128,7 +131,9 @@ pub fn leave_note(dir: &Path, key: &[u8; 32], note: Note, value: &[u8]) -> Resul
 }
 
 fn set(db: &Connection, note: Note, value: &[u8]) -> Result<()> {
-    db.run("INSERT OR REPLACE INTO notes VALUES (?1, ?2)", params![note.name(), value])?;
+    // What stands there already is not written again: each page costs its sealing.
+    let sql = "INSERT INTO notes VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = ?2 WHERE value IS NOT ?2";
+    db.run(sql, params![note.name(), value])?;
     Ok(())
 }
 
@@ -161,6 +166,11 @@ impl Archive {
             Ok(OwnRecord { counter: counter.cast_unsigned(), record: r.get(1)?, body: r.get(2)? })
         })?;
         Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
+
+    /// Whether the log is known to have every record this device has signed.
+    pub fn has_sent_all(&self) -> Result<bool> {
+        Ok(self.db.one("SELECT NOT EXISTS (SELECT 1 FROM outbox)", [], |r| r.get(0))?)
     }
 
     pub fn staged_packs(&self) -> Result<Vec<StagedPack>> {

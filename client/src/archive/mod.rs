@@ -73,6 +73,7 @@ use rusqlite::Connection;
 
 use self::messages::Messages;
 use self::schema::Access;
+use self::statements::Statements as _;
 use self::trial::Scope;
 
 /// One connection to an archive.
@@ -83,6 +84,17 @@ pub struct Archive {
     dir: PathBuf,
     /// Everything written is taken back in the end.
     trial: bool,
+    /// Whether the last commits may not be on the disk yet.
+    behind: bool,
+}
+
+/// When a commit is on the disk. It is whole at any time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Durable {
+    /// Before the call returns, and all earlier ones with it.
+    Now,
+    /// With the next that is durable at once, or after [`Archive::sync`]. A power cut before takes it back.
+    Soon,
 }
 
 /// How many messages are indexed in one transaction. Ids are random, so each transaction writes most pages of their index
@@ -124,7 +136,7 @@ impl Archive {
         if access != Access::Read {
             media.prepare(&db)?;
         }
-        Ok(Self { db, parts, media, dir: dir.to_path_buf(), trial: false })
+        Ok(Self { db, parts, media, dir: dir.to_path_buf(), trial: false, behind: false })
     }
 
     pub fn dir(&self) -> &Path {
@@ -136,7 +148,29 @@ impl Archive {
     /// Messages of chats with ids are brought up to date in the same transaction; chats without ids wait for
     /// [`settle`](Self::settle).
     pub fn commit<T>(&mut self, write: impl FnOnce(&mut Commit<'_>) -> Result<T>) -> Result<T> {
-        Ok(self.commit_counted(write)?.0)
+        let (out, _) = self.commit_counted(write)?;
+        self.behind = false;
+        Ok(out)
+    }
+
+    /// As [`commit`](Self::commit), for what can be had again from elsewhere where it may be durable soon.
+    pub fn commit_as<T>(&mut self, durable: Durable, write: impl FnOnce(&mut Commit<'_>) -> Result<T>) -> Result<T> {
+        if durable == Durable::Now {
+            return self.commit(write);
+        }
+        schema::set_durable(&self.db, Durable::Soon)?;
+        let done = self.commit_counted(write);
+        schema::set_durable(&self.db, Durable::Now)?;
+        self.behind = true;
+        Ok(done?.0)
+    }
+
+    /// Makes durable what was committed before.
+    pub fn sync(&mut self) -> Result<()> {
+        if self.behind {
+            self.commit(|c| Ok(c.db.run("UPDATE notes SET value = value WHERE name = 'log'", []).map(drop)?))?;
+        }
+        Ok(())
     }
 
     fn commit_counted<T>(
@@ -162,6 +196,7 @@ impl Archive {
             messages.finish()?;
             drop(messages);
             transaction.commit()?;
+            self.behind = false;
             tallies.push((chat.chat, tally));
         }
         if !self.trial && self.unindexed()? <= INDEX_AT_ONCE {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use zeroize::Zeroizing;
 
+use super::Durable;
 use super::error::{ArchiveError, Result};
 use super::statements;
 
@@ -43,7 +44,7 @@ pub(super) fn connect(path: &Path, key: &[u8; 32], access: Access) -> Result<Con
     }
     let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY_WAIT)?;
-    statements::keep(&db);
+    statements::keep(&db)?;
     db.execute_batch("PRAGMA cipher_log_level = NONE")?;
     let mut hex = Zeroizing::new(String::with_capacity(96));
     hex.push_str("PRAGMA key = \"x'");
@@ -74,6 +75,15 @@ pub(super) fn connect(path: &Path, key: &[u8; 32], access: Access) -> Result<Con
         }
     }
     Ok(db)
+}
+
+/// Says when the next commits are on the disk.
+pub(super) fn set_durable(db: &Connection, durable: Durable) -> Result<()> {
+    let sql = match durable {
+        Durable::Now => "PRAGMA synchronous = FULL",
+        Durable::Soon => "PRAGMA synchronous = NORMAL",
+    };
+    Ok(db.prepare_cached(sql)?.execute([]).map(drop)?)
 }
 
 /// Keeps more pages in memory, or as many as always.

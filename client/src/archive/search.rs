@@ -173,6 +173,7 @@ impl Archive {
             messages.finish()?;
         }
         transaction.commit()?;
+        self.behind = false;
         Ok(any)
     }
 
@@ -197,6 +198,7 @@ impl Archive {
         // Without a last one only numbers of messages that are gone could be left.
         transaction.execute("DELETE FROM unindexed WHERE n <= ?1", [last.unwrap_or(i64::MAX)])?;
         transaction.commit()?;
+        self.behind = false;
         Ok(last.is_some())
     }
 }

@@ -1,12 +1,15 @@
 //! Statements run again and again, a few dozen for one message: each is compiled once for a connection.
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, Params, Result, Row};
 
 /// Statements a connection keeps compiled: more than the writer uses.
 const KEPT: usize = 256;
 
-pub(super) fn keep(db: &Connection) {
+/// Keeps statements compiled. Without the last setting SQLite compiles many of them anew whenever another value is bound.
+pub(super) fn keep(db: &Connection) -> Result<()> {
     db.set_prepared_statement_cache_capacity(KEPT);
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// As the connection's own `execute` and `query_row`, which compile anew each time.

@@ -9,8 +9,9 @@ use super::error::{ArchiveError, Result};
 use super::rows::{self, RowKey, StoredRow, long_file};
 use super::statements::Statements as _;
 use super::{Archive, Commit, Note};
-use crate::event::{Row, tag};
+use crate::event::{Row, Target, is_gone, last_day, tag};
 use crate::ids::{EventId, FileId};
+use crate::pack::BlockRow;
 
 /// Whether any row may have a timer.
 pub(super) fn any(db: &Connection) -> Result<bool> {
@@ -69,6 +70,15 @@ impl Archive {
         }
         days.sort_by_key(|(day, row)| (*day, row.key));
         Ok(days.into_iter().map(|(_, row)| row).collect())
+    }
+
+    /// Whether rows that this device brings would be stored as they are: their timers have not ended, and what they are
+    /// about has none that they lack.
+    pub fn keeps_as_given(&self, rows: &[BlockRow]) -> Result<bool> {
+        let gone = self.gone_day()?;
+        let about = |row: &Row| row.target != Target::Own && row.fields.get(tag::EXPIRES_AT).is_none();
+        let may_lack = rows.iter().any(|row| about(&row.row)) && any(&self.db)?;
+        Ok(!may_lack && !rows.iter().any(|row| is_gone(last_day(&row.row), gone)))
     }
 
     /// Whether files are noted that messages named whose timers have ended.

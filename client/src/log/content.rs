@@ -15,7 +15,12 @@ pub struct EventsContent {
     pub runs: Vec<RunEntry>,
     /// Chunks and files that no chunk run lists yet, ascending.
     pub chunks: Vec<ChunkRunEntry>,
+    /// Shows its author, should it not have kept the record, that it was its own.
+    pub ticket: Option<Ticket>,
 }
+
+/// Random; noted by a device before the record that carries it is sent.
+pub type Ticket = [u8; 16];
 
 /// Chunk and file entries of one record; more go out as a chunk run.
 pub const RECORD_CHUNKS_MAX: usize = 200;
@@ -24,6 +29,7 @@ mod section {
     pub const BLOCK: u8 = 1;
     pub const RUNS: u8 = 2;
     pub const CHUNKS: u8 = 3;
+    pub const TICKET: u8 = 4;
 }
 
 impl EventsContent {
@@ -40,6 +46,9 @@ impl EventsContent {
         }
         if !self.chunks.is_empty() {
             section(section::CHUNKS, &Zeroizing::new(encode_entries(&self.chunks)));
+        }
+        if let Some(ticket) = &self.ticket {
+            section(section::TICKET, ticket);
         }
         Zeroizing::new(w.finish())
     }
@@ -64,6 +73,7 @@ impl EventsContent {
                 section::BLOCK => out.block = Some(content.to_vec()),
                 section::RUNS => out.runs = decode_run_entries(content)?,
                 section::CHUNKS => out.chunks = decode_entries(content)?,
+                section::TICKET => out.ticket = Some(content.try_into().map_err(|_| Malformed::TooLong)?),
                 _ => return Err(Malformed::Unknown),
             }
         }
@@ -87,7 +97,14 @@ mod tests {
         assert_eq!(EventsContent::decode(&block).unwrap().block.as_deref(), Some(&b"block"[..]));
         assert!(EventsContent::decode(&[]).unwrap().block.is_none());
         assert!(EventsContent::decode(&[block.clone(), runs.clone()].concat()).is_ok());
-        for bad in [[runs.clone(), block.clone()].concat(), [block.clone(), block.clone()].concat(), section(4, b"")] {
+        let ticket = EventsContent::decode(&[block.clone(), section(4, &[7; 16])].concat()).unwrap().ticket;
+        assert_eq!(ticket, Some([7; 16]));
+        for bad in [
+            [runs.clone(), block.clone()].concat(),
+            [block.clone(), block.clone()].concat(),
+            section(4, &[7; 15]),
+            section(5, b""),
+        ] {
             assert!(EventsContent::decode(&bad).is_err());
         }
         let mut long = Writer::new();

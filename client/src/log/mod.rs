@@ -8,6 +8,6 @@ mod state;
 mod tests;
 
 pub use catch_up::NewestRoster;
-pub use content::{EventsContent, RECORD_CHUNKS_MAX};
+pub use content::{EventsContent, RECORD_CHUNKS_MAX, Ticket};
 pub use follower::{Accepted, Alarm, Follower};
 pub use state::{HeadSeen, LastRecord, LogState};

@@ -17,7 +17,7 @@ use crate::crypto::ChunkKey;
 use crate::error::{Error, Result};
 use crate::event::Kind;
 use crate::ids::{DeviceId, PackId};
-use crate::log::{Accepted, EventsContent};
+use crate::log::{Accepted, EventsContent, Ticket};
 use crate::pack::{BlockRow, ChunkEntry, ChunkRunEntry, RunEntry, read_block};
 use crate::vault::{left, set_left};
 
@@ -57,6 +57,7 @@ pub(super) struct Events {
     runs: Vec<RunEntry>,
     chunks: Vec<ChunkRunEntry>,
     packs: Vec<PackId>,
+    ticket: Option<Ticket>,
     /// Kept until a head covers it; what this version cannot read is kept as [`UNREADABLE`].
     content: Zeroizing<Vec<u8>>,
 }
@@ -68,7 +69,11 @@ impl Flow<'_> {
     /// Opens an accepted entry. A newer roster is taken over at once, since it holds the keys of what follows.
     pub fn prepare(&mut self, accepted: &Accepted, body: &[u8]) -> Result<Prepared> {
         let record = &accepted.leaf.record;
-        let own = self.own(record)?;
+        let sender = self.sender(record)?;
+        if sender == Sender::Copy && !self.may_have_sent(record) {
+            return self.cloned();
+        }
+        let own = sender.own();
         match record.header.kind {
             RecordKind::Roster => {
                 let Some(clear) = &accepted.roster else { return Ok(Prepared::Nothing) };
@@ -99,6 +104,9 @@ impl Flow<'_> {
                 let opened = self.vault.ring.open_body(record, body).ok();
                 let read = opened.and_then(|open| self.read(&open.content, record.header.last_day));
                 let mut events = read.unwrap_or_else(Events::unreadable);
+                if sender == Sender::Copy && events.ticket.is_none_or(|ticket| Some(ticket) != self.tickets.before) {
+                    return self.cloned();
+                }
                 events.index = accepted.index;
                 events.own = own;
                 events.device = record.header.device;
@@ -136,14 +144,26 @@ impl Flow<'_> {
             read.block = None;
             content = read.encode();
         }
-        let (runs, chunks) = (read.runs, read.chunks);
-        Some(Events { rows, runs, chunks, content, ..Events::unreadable() })
+        let (runs, chunks, ticket) = (read.runs, read.chunks, read.ticket);
+        Some(Events { rows, runs, chunks, ticket, content, ..Events::unreadable() })
     }
 
-    /// The counter of a record this device sent. One it signed and never sent was made by a copy of this device.
-    fn own(&mut self, record: &Record) -> Result<Option<u64>> {
+    /// Whether a record that is not kept here may all the same be this device's: the next one, of events, sent before it
+    /// was kept by a process that then ended. Its ticket tells, where its body is still there.
+    fn may_have_sent(&self, record: &Record) -> bool {
+        let events = record.header.kind == RecordKind::Events && !record.header.is_last();
+        events && self.tickets.before.is_some()
+    }
+
+    /// From here on it neither reads nor writes as this device, whatever runs next.
+    fn cloned<T>(&mut self) -> Result<T> {
+        self.archive.commit(|c| c.set_note(Note::Cloned, Some(&[1])))?;
+        Err(Error::DeviceCloned)
+    }
+
+    fn sender(&self, record: &Record) -> Result<Sender> {
         if record.header.kind == RecordKind::Roster || record.header.device != self.vault.session.device.id() {
-            return Ok(None);
+            return Ok(Sender::Other);
         }
         let sent = self.archive.outbox()?.into_iter().find(|own| own.record == record.encode());
         let elsewhere = || -> Result<u64> {
@@ -151,13 +171,28 @@ impl Flow<'_> {
             Ok(note.and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes))
         };
         match sent {
-            Some(own) => Ok(Some(own.counter)),
-            None if record.header.counter <= elsewhere()? => Ok(None),
-            None => {
-                // From here on it neither reads nor writes as this device, whatever runs next.
-                self.archive.commit(|c| c.set_note(Note::Cloned, Some(&[1])))?;
-                Err(Error::DeviceCloned)
-            }
+            Some(own) => Ok(Sender::Here(own.counter)),
+            None if record.header.counter <= elsewhere()? => Ok(Sender::Other),
+            None => Ok(Sender::Copy),
+        }
+    }
+}
+
+/// Who sent a record of this or another device.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sender {
+    Other,
+    /// This device, under that counter.
+    Here(u64),
+    /// It is signed by this device and not kept here: a copy of the device sent it, unless its ticket says otherwise.
+    Copy,
+}
+
+impl Sender {
+    fn own(self) -> Option<u64> {
+        match self {
+            Self::Here(counter) => Some(counter),
+            Self::Other | Self::Copy => None,
         }
     }
 }
@@ -185,6 +220,7 @@ impl Events {
             runs: Vec::new(),
             chunks: Vec::new(),
             packs: Vec::new(),
+            ticket: None,
             content,
         }
     }

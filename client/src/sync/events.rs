@@ -9,7 +9,7 @@ use crate::archive::{OwnRecord, StoredRow};
 use crate::error::Result;
 use crate::event::last_day;
 use crate::ids::PackId;
-use crate::log::EventsContent;
+use crate::log::{EventsContent, Ticket};
 use crate::pack::{BlockBuilder, BlockRow};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ impl Flow<'_> {
         let mut at = 0;
         let mut records = Vec::new();
         while at < rows.len() {
-            let (sealed, taken) = self.seal_some(last, rows.get(at..).unwrap_or_default())?;
+            let (sealed, taken) = self.seal_some(last, rows.get(at..).unwrap_or_default(), None)?;
             last = (sealed.record.header.counter, sealed.record.digest());
             let own = OwnRecord { counter: last.0, record: sealed.record.encode().to_vec(), body: sealed.body };
             records.push((own, at..at + taken));
@@ -78,7 +78,12 @@ impl Flow<'_> {
     }
 
     /// Fills one record from the beginning of the rows, as far as they share a last day; answers how many it took.
-    pub fn seal_some(&self, last: (u64, [u8; 32]), rows: &[BlockRow]) -> Result<(crate::crypto::SealedRecord, usize)> {
+    pub fn seal_some(
+        &self,
+        last: (u64, [u8; 32]),
+        rows: &[BlockRow],
+        ticket: Option<Ticket>,
+    ) -> Result<(crate::crypto::SealedRecord, usize)> {
         let day = rows.first().map_or(0, |row| last_day(&row.row));
         let mut most = rows.iter().take_while(|row| last_day(&row.row) == day).count();
         loop {
@@ -99,7 +104,7 @@ impl Flow<'_> {
             let packs = packs.into_iter().take(RECORD_PACKS_MAX).collect();
             let clear = EventsClear { packs, permit: None }.encode();
             let closed = block.close().ok_or_else(|| broken("a record of no rows"))?;
-            let content = EventsContent { block: Some(closed.plaintext), ..EventsContent::default() };
+            let content = EventsContent { block: Some(closed.plaintext), ticket, ..EventsContent::default() };
             match self.seal_events(last, day, &clear, &content.encode()) {
                 Ok(sealed) => return Ok((sealed, taken)),
                 // Text that does not compress: half of it fits.

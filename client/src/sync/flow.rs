@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use proto::wire::header::{Header, RecordKind};
 
+use super::tickets::Tickets;
 use crate::archive::{Archive, Commit, Note};
 use crate::crypto::{ChunkIdKey, CutKey, DigestKey, EventKey, Keyring};
 use crate::env::SharedEntropy;
@@ -43,6 +44,9 @@ pub(super) struct Flow<'a> {
     pub pushed_events: u64,
     /// The server's clock when it was last asked in this run of work, ms.
     pub server_ms: Option<i64>,
+    /// What the log brings need not be durable here at once: a power cut then only has it read again.
+    pub soon: bool,
+    pub tickets: Tickets,
 }
 
 impl<'a> Flow<'a> {
@@ -57,6 +61,7 @@ impl<'a> Flow<'a> {
             None => 0,
             Some(note) => agreed(&note).map_err(|_| broken("its own state cannot be read"))?,
         };
+        let tickets = Tickets::of(archive)?;
         let lifetime = vault.ring.lifetime();
         let keys = Keys {
             event: Arc::new(lifetime.event_key()),
@@ -77,6 +82,8 @@ impl<'a> Flow<'a> {
             pulled_events: 0,
             pushed_events: 0,
             server_ms: None,
+            soon: false,
+            tickets,
         })
     }
 

@@ -36,6 +36,7 @@ mod skip;
 mod snapshot;
 mod take_in;
 mod through_head;
+mod tickets;
 mod timers;
 mod upload;
 

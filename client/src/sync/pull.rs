@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use proto::v1;
 use proto::wire::tree::Frontier;
 
+use super::apply::Prepared;
 use super::contact::Opened;
 use super::flow::{Flow, save};
 use super::retry::with_retry;
-use crate::archive::Commit;
+use crate::archive::{Commit, Durable};
 use crate::error::{Error, Result};
 use crate::log::Accepted;
 use crate::vault::{AllSeen, active};
@@ -93,8 +94,12 @@ impl Flow<'_> {
         for (accepted, body) in entries {
             prepared.push(self.prepare(accepted, body.as_ref())?);
         }
+        let own = entries.iter().any(|(e, _)| e.leaf.record.header.device == self.vault.session.device.id());
+        let tickets = own.then(|| self.tickets.used(&mut self.entropy()));
         let (follower, agreed, roster) = (&self.follower, self.agreed, self.vault.ring.roster());
-        let pulled = self.archive.commit(|c| {
+        let soon = self.soon && prepared.iter().all(|entry| matches!(entry, Prepared::Events(_) | Prepared::Nothing));
+        let durable = if soon { Durable::Soon } else { Durable::Now };
+        let pulled = self.archive.commit_as(durable, |c| {
             let mut pulled = 0;
             for entry in &prepared {
                 pulled += entry.apply(c)?;
@@ -102,8 +107,12 @@ impl Flow<'_> {
             seen.keep(roster, c)?;
             also(c)?;
             save(c, follower, agreed)?;
+            tickets.as_ref().map_or(Ok(()), |tickets| tickets.keep(c))?;
             Ok(pulled)
         })?;
+        if let Some(tickets) = tickets {
+            self.tickets = tickets;
+        }
         self.pulled_events += pulled;
         Ok(())
     }

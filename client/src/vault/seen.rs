@@ -25,6 +25,8 @@ pub struct Seen {
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct AllSeen(BTreeMap<DeviceId, Seen>);
 
+/// Times nearer to the last are not noted.
+const STEP_MS: u64 = 60_000;
 const DEVICES_MAX: usize = ACTIVE_DEVICES_MAX + GONE_DEVICES_MAX;
 
 impl AllSeen {
@@ -38,13 +40,15 @@ impl AllSeen {
         self.0.get(device).copied().unwrap_or_default()
     }
 
-    /// Notes a record that is in the log.
+    /// Notes a record that is in the log, to the minute: days count here, and a message is not to cost a page more.
     pub fn record(&mut self, header: &Header, server_time: u64) {
         if header.kind == RecordKind::Roster {
             return;
         }
         let seen = self.0.entry(header.device).or_default();
-        seen.last_ms = seen.last_ms.max(Some(server_time));
+        if seen.last_ms.is_none_or(|last| server_time >= last.saturating_add(STEP_MS)) {
+            seen.last_ms = Some(server_time);
+        }
         if header.is_last() {
             seen.gone_ms.get_or_insert(server_time);
         }

@@ -34,8 +34,6 @@ pub const OBJECT_DEADLINE: Duration = Duration::from_secs(45);
 pub const FRONT_PAGE_WAIT: Duration = Duration::from_millis(300);
 /// A watcher's admission is looked at again at least this often.
 pub const WATCH_RECHECK: Duration = Duration::from_secs(300);
-/// Hints that may wait for a slow reader; more would only repeat the newest.
-pub const HINTS_WAITING_MAX: usize = 4;
 /// Entries kept of a watched log for its streams; what is longer a watcher pulls.
 pub const HINT_BYTES_MAX: usize = 32 << 10;
 

@@ -127,6 +127,8 @@ impl State {
         if appended.grew {
             let entries = watched.map_or_else(Vec::new, |records| watch::entries(records, &appended.placed));
             self.hints.grew(&caller.account, Grown { size: appended.size, access: leaves, wakes, entries });
+            // Those who wait for a message go before the answer to who sent it, who has it already.
+            tokio::task::yield_now().await;
         }
         if appended.grew && has_head {
             self.mirror_work.notify_one();

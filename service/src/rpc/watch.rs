@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::stream::{self, Stream};
 use proto::v1;
 use proto::wire::header::Leaf;
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+
+use tokio::sync::watch;
 use tonic::Status;
 
 use super::hints::Watcher;
@@ -15,7 +16,7 @@ use super::refusal::of_meta;
 use super::{answers, state::State};
 use crate::auth::token::Caller;
 use crate::env::random;
-use crate::limits::{HINTS_WAITING_MAX, WATCH_RECHECK};
+use crate::limits::WATCH_RECHECK;
 use crate::meta::{Entry, NewRecord, Placed};
 
 type Hint = Result<v1::WatchHint, Status>;
@@ -26,56 +27,72 @@ pub async fn begin(
     caller: Caller,
     cursor: u64,
     place: impl Send + 'static,
-) -> Result<ReceiverStream<Hint>, Status> {
+) -> Result<impl Stream<Item = Hint> + Send + 'static, Status> {
     // Subscribed before the size is read: what is appended in between is a hint, not a gap.
     let watcher = state.hints.subscribe(caller.account);
     let size = state.meta.log_size(&caller).await.map_err(of_meta)?;
-    let (sender, receiver) = mpsc::channel(HINTS_WAITING_MAX);
-    tokio::spawn(async move {
-        let _place = place;
-        metrics::gauge!("chatkeepd_sync_streams").increment(1);
-        let gone = sender.clone();
-        tokio::select! {
-            biased;
-            () = tell(&state, &caller, watcher, Cursor::new(cursor, size), sender) => {}
-            () = gone.closed() => {}
+    let stopping = state.stopping.subscribe();
+    let open = Open::new(place);
+    let telling =
+        Telling { state, caller, watcher, stopping, cursor: Cursor::new(cursor, size), access: 0, _open: open };
+    // Whoever sends the answers asks for the next one: no task stands between an append and the connection.
+    Ok(stream::unfold(Some(telling), |telling| async {
+        let mut telling = telling?;
+        match telling.next().await {
+            Ok(hint) => Some((Ok(hint), Some(telling))),
+            Err(end) => Some((Err(end), None)),
         }
-        metrics::gauge!("chatkeepd_sync_streams").decrement(1);
-    });
-    Ok(ReceiverStream::new(receiver))
+    }))
 }
 
-/// Tells sizes until the caller is no longer admitted, the service stops, or nobody listens.
-async fn tell(state: &State, caller: &Caller, mut watcher: Watcher, mut cursor: Cursor, sender: mpsc::Sender<Hint>) {
-    let mut stopping = state.stopping.subscribe();
-    let mut access = 0;
-    loop {
-        if let Some(hint) = cursor.hint(&watcher)
-            && sender.send(Ok(hint)).await.is_err()
-        {
-            return;
-        }
-        let check = tokio::select! {
-            biased;
-            hint = watcher.next() => {
-                cursor.grew(hint.size);
-                std::mem::replace(&mut access, hint.access) != hint.access
+/// A stream that is open, as it is counted.
+struct Open<P>(P);
+
+impl<P> Open<P> {
+    fn new(place: P) -> Self {
+        metrics::gauge!("chatkeepd_sync_streams").increment(1);
+        Self(place)
+    }
+}
+
+impl<P> Drop for Open<P> {
+    fn drop(&mut self) {
+        metrics::gauge!("chatkeepd_sync_streams").decrement(1);
+    }
+}
+
+/// Tells sizes until the caller is no longer admitted or the service stops.
+struct Telling<P> {
+    state: Arc<State>,
+    caller: Caller,
+    watcher: Watcher,
+    stopping: watch::Receiver<bool>,
+    cursor: Cursor,
+    access: u64,
+    _open: Open<P>,
+}
+
+impl<P> Telling<P> {
+    /// The next hint, or what the stream ends with.
+    async fn next(&mut self) -> Hint {
+        loop {
+            if let Some(hint) = self.cursor.hint(&self.watcher) {
+                return Ok(hint);
             }
-            () = tokio::time::sleep(recheck_after(state)) => true,
-            () = async { drop(stopping.wait_for(|s| *s).await) } => {
-                let _ = sender.send(Err(Status::unavailable("the service is stopping"))).await;
-                return;
-            }
-        };
-        if !check {
-            continue;
-        }
-        // Before anything more is told: whoever has been removed hears of nothing that came after.
-        match state.meta.log_size(caller).await {
-            Ok(size) => cursor.grew(size),
-            Err(error) => {
-                let _ = sender.send(Err(of_meta(error))).await;
-                return;
+            let check = tokio::select! {
+                biased;
+                hint = self.watcher.next() => {
+                    self.cursor.grew(hint.size);
+                    std::mem::replace(&mut self.access, hint.access) != hint.access
+                }
+                () = tokio::time::sleep(recheck_after(&self.state)) => true,
+                () = async { drop(self.stopping.wait_for(|s| *s).await) } => {
+                    return Err(Status::unavailable("the service is stopping"));
+                }
+            };
+            // Before anything more is told: whoever has been removed hears of nothing that came after.
+            if check {
+                self.cursor.grew(self.state.meta.log_size(&self.caller).await.map_err(of_meta)?);
             }
         }
     }

@@ -14,14 +14,6 @@ async fn backup(vault: &mut Vault, archive: &mut Archive) -> client::error::Resu
     vault.backup(archive, &BackupOptions::default(), &Work::quiet()).await
 }
 
-/// The same home in another folder.
-fn copy(place: &Place) -> Place {
-    let other = Place::new();
-    let copied = std::process::Command::new("cp").arg("-a").arg(place.home.dir()).arg(other.home.dir()).status();
-    assert!(copied.unwrap().success());
-    other
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_copies_that_write_one_is_told_and_stops_for_good() {
     let world = World::new();
@@ -33,7 +25,7 @@ async fn of_two_copies_that_write_one_is_told_and_stops_for_good() {
     backup(&mut laptop, &mut archive).await.unwrap();
     drop((archive, laptop));
 
-    let elsewhere = copy(&place);
+    let elsewhere = place.copied();
     let (mut laptop, mut copied) = (place.open(&world).unwrap(), elsewhere.open(&world).unwrap());
     let (mut one, mut two) = (laptop.archive().unwrap(), copied.archive().unwrap());
     // As long as only one of them writes, nothing tells them apart.
@@ -76,7 +68,7 @@ async fn of_two_copies_that_write_at_once_exactly_one_is_told() {
     backup(&mut laptop, &mut archive).await.unwrap();
     drop((archive, laptop));
     for turn in 0..tests::times(3, 20) {
-        let homes = [copy(&place), copy(&place)];
+        let homes = [place.copied(), place.copied()];
         let work = |n: usize| {
             let mut vault = homes[n].open(&world).unwrap();
             async move {

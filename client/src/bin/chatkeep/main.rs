@@ -82,10 +82,14 @@ fn run(cli: &Cli, context: &Context) -> Result<Outcome> {
         return Err(Problem::usage("a command is missing").hint("`chatkeep --help` lists them"));
     };
     let runtime = tokio::runtime::Runtime::new().map_err(|e| Problem::internal(e.to_string()))?;
-    runtime.block_on(async {
-        interrupt::watch(context)?;
-        commands::run(command, context).await
-    })
+    let _signals = runtime.enter();
+    interrupt::watch(context)?;
+    if command.stays() {
+        // In one thread no message waits for another to wake; signals are heard beside it, whatever it does.
+        let one = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        return one.map_err(|e| Problem::internal(e.to_string()))?.block_on(commands::run(command, context));
+    }
+    runtime.block_on(commands::run(command, context))
 }
 
 fn failed(json: bool, problem: &Problem) -> ExitCode {

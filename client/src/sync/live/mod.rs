@@ -44,8 +44,10 @@ impl Default for LiveOptions {
 pub enum News<'a> {
     /// Both sides have everything of each other; from here on changes are exchanged as they happen.
     Level(&'a Synced),
-    /// Rows of other devices are here, and can be read.
-    Came(u64),
+    /// Rows of other devices are here. They can be read from `archive` at once, which has them in memory, as from any
+    /// reader. They become durable with what this device writes next, within [`DURABLE`] at the latest: until then the
+    /// log alone has them for good.
+    Came { rows: u64, archive: &'a Archive },
     /// Rows of this device are in the log.
     Sent(u64),
     /// The service cannot be reached or does not serve now; it is tried again after this time.
@@ -67,8 +69,10 @@ enum Ended {
 /// Nothing happened for so long: time for what is less urgent. Twice as long at the most, so that devices that hear of
 /// the same event do not fold at once.
 const IDLE: Duration = Duration::from_secs(2);
-/// The search index and chats without ids follow after this.
+/// The search index and chats without ids follow after this, and what others wrote becomes durable.
 const SETTLE: Duration = Duration::from_millis(200);
+/// They follow, though more comes all the time, after this.
+const DURABLE: Duration = Duration::from_secs(1);
 /// How long a run of work goes on beside events that wait; it doubles each time it had to be broken off, so that it
 /// comes to its end all the same.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -225,14 +229,18 @@ struct Live<'a> {
     contact_at: Instant,
     /// When to bring the index up to date, and when to do the rest; none where nothing has happened since.
     settle_at: Option<Instant>,
+    settle_by: Option<Instant>,
     rest_at: Option<Instant>,
 }
 
 impl<'a> Live<'a> {
     async fn begin(mut flow: Flow<'a>, options: LiveOptions) -> Result<Self> {
         flow.note_digest()?;
+        flow.draw_ticket()?;
         let hints = flow.watch().await?;
-        let mut live = Self { flow, hints, contact_at: after(options.interval), settle_at: None, rest_at: None };
+        flow.soon = true;
+        let contact_at = after(options.interval);
+        let mut live = Self { flow, hints, contact_at, settle_at: None, settle_by: None, rest_at: None };
         live.happened();
         Ok(live)
     }
@@ -262,8 +270,9 @@ impl<'a> Live<'a> {
                 },
                 () = stopped(&self.flow.work) => return Err(Error::Cancelled),
                 () = sleep_until(self.settle_at.unwrap_or(never)), if self.settle_at.is_some() => {
-                    self.settle_at = None;
+                    (self.settle_at, self.settle_by) = (None, None);
                     self.flow.archive.settle()?;
+                    self.flow.archive.sync()?;
                 }
                 () = sleep_until(self.rest_at.unwrap_or(never)), if self.rest_at.is_some() => {
                     self.rest_at = None;
@@ -286,7 +295,7 @@ impl<'a> Live<'a> {
         };
         self.happened();
         if came > 0 {
-            told(News::Came(came));
+            told(News::Came { rows: came, archive: self.flow.archive });
         }
         Ok(true)
     }
@@ -294,7 +303,8 @@ impl<'a> Live<'a> {
     /// Puts off what is less urgent.
     fn happened(&mut self) {
         let part = u32::from(u16::from_le_bytes(draw(&mut self.flow.entropy())));
-        self.settle_at = Some(after(SETTLE));
+        let by = *self.settle_by.get_or_insert_with(|| after(DURABLE));
+        self.settle_at = Some(by.min(after(SETTLE)));
         self.rest_at = Some(after(IDLE + IDLE * part / u32::from(u16::MAX)));
     }
 

@@ -47,14 +47,16 @@ impl Sqlite {
         let path = path.to_owned();
         let at = path.clone();
         let connection = blocking(move || schema::open_writer(&at)).await??;
-        Ok(Self::start(connection, path))
+        Self::start(connection, path)
     }
 
-    fn start(connection: Connection, path: PathBuf) -> Self {
+    fn start(connection: Connection, path: PathBuf) -> Result<Self> {
         let (jobs, queue) = mpsc::channel(WRITE_QUEUE);
-        tokio::spawn(writer::run(connection, queue));
+        let thread = std::thread::Builder::new().name("database".to_owned());
+        let begun = thread.spawn(move || writer::run(&connection, queue));
+        begun.map_err(|e| MetaError::Database(Arc::new(e)))?;
         let readers = Readers { path, idle: Mutex::new(Vec::new()), permits: Semaphore::new(READERS) };
-        Self { jobs, readers: Arc::new(readers) }
+        Ok(Self { jobs, readers: Arc::new(readers) })
     }
 }
 
@@ -117,5 +119,7 @@ impl Transactions for Sqlite {
     }
 }
 
+#[cfg(test)]
+mod alone;
 #[cfg(test)]
 mod tests;

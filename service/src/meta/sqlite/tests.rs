@@ -95,7 +95,7 @@ async fn a_full_disk_is_told_and_reads_go_on() {
     let connection = schema::open_writer(&path).unwrap();
     let pages: i64 = connection.pragma_query_value(None, "page_count", |r| r.get(0)).unwrap();
     connection.pragma_update_and_check(None, "max_page_count", pages + 12, |_| Ok(())).unwrap();
-    let store = Sqlite::start(connection, path);
+    let store = Sqlite::start(connection, path).unwrap();
     let mut author = Author::register(&store, 1).await;
     let full = loop {
         let clear = proto::wire::events::EventsClear::default().encode();

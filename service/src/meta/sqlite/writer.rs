@@ -1,6 +1,6 @@
 //! The one writer: many requests, one commit.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::mpsc;
@@ -25,19 +25,16 @@ pub struct Outcome {
 
 type Reply = Box<dyn FnOnce(Result<()>) + Send>;
 
-/// Runs until every sender is gone and the queue is empty.
-pub async fn run(connection: Connection, mut queue: mpsc::Receiver<Job>) {
-    let connection = Arc::new(Mutex::new(connection));
+/// Runs until every sender is gone and the queue is empty. It has a thread of its own: a request then waits for one other
+/// to wake, not for a task and then a thread.
+pub fn run(connection: &Connection, mut queue: mpsc::Receiver<Job>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
-    while queue.recv_many(&mut batch, BATCH_MAX).await > 0 {
+    while queue.blocking_recv_many(&mut batch, BATCH_MAX) > 0 {
         let jobs = std::mem::take(&mut batch);
-        let connection = connection.clone();
-        let done = tokio::task::spawn_blocking(move || {
-            commit(&connection.lock().unwrap_or_else(PoisonError::into_inner), jobs);
-        });
-        if let Err(e) = done.await {
-            // The transaction rolled back when it was dropped; askers see that their answer will not come.
-            tracing::error!(event = "database_writer_failed", panicked = e.is_panic());
+        // The connection is as before: the transaction rolls back when it is dropped.
+        if catch_unwind(AssertUnwindSafe(|| commit(connection, jobs))).is_err() {
+            // Askers see that their answer will not come.
+            tracing::error!(event = "database_writer_failed");
         }
     }
 }

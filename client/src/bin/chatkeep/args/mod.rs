@@ -134,6 +134,11 @@ pub enum Command {
 
 impl Command {
     /// Its name, without anything that was given to it.
+    /// Whether it stays in live exchange.
+    pub fn stays(&self) -> bool {
+        matches!(self, Self::Sync(sync) if sync.watch)
+    }
+
     pub fn name(&self) -> &'static str {
         match self {
             Self::Register(_) => "register",
