@@ -12,7 +12,7 @@ use super::outside::{self, Outside};
 use super::parts::Parts;
 use super::rows::{Origin, RowKey, Rows, Stored};
 use super::stretch::{self, Gathered, Prepared};
-use crate::event::{Chat, Kind, Row, Target};
+use crate::event::{Chat, Kind, Row, Target, last_day, tag};
 use crate::ids::{ChatId, EventId, FileId};
 use crate::pack::BlockRow;
 
@@ -38,6 +38,8 @@ pub struct Put {
     pub changed: bool,
     /// An own deletion refuses it; nothing was stored.
     pub refused: bool,
+    /// It stands as it was given: it had its message's timer, or that has none.
+    pub as_given: bool,
     /// Versions that came of joining it with another value.
     pub versions: u64,
 }
@@ -107,6 +109,8 @@ impl<'t> Commit<'t> {
 
     fn put(&mut self, chat: &Chat, row: &Row, origin: Origin) -> Result<Put> {
         let entry = self.chat(chat)?;
+        let with_timer = if origin == Origin::Here { self.with_timer(&entry, row)? } else { None };
+        let (as_given, row) = (with_timer.is_none(), with_timer.as_ref().unwrap_or(row));
         let mut made = Vec::new();
         let (key, stored) = self.rows.put(&entry, row, origin, &mut made)?;
         self.fold_dissolved();
@@ -116,6 +120,7 @@ impl<'t> Commit<'t> {
             new: stored == Stored::New,
             changed: matches!(stored, Stored::New | Stored::Changed),
             refused: stored == Stored::Refused,
+            as_given,
             versions: 0,
         };
         // A version may meet a version that is known; their cores are equal, so this ends.
@@ -126,6 +131,18 @@ impl<'t> Commit<'t> {
             put.changed |= stored == Stored::New;
         }
         Ok(put)
+    }
+
+    /// What is said of a message with a timer here goes with it.
+    fn with_timer(&self, chat: &Entry, row: &Row) -> Result<Option<Row>> {
+        let Target::Event(target) = row.target else { return Ok(None) };
+        if row.fields.get(tag::EXPIRES_AT).is_some() {
+            return Ok(None);
+        }
+        let Some(at) = self.rows.timer_of(chat, row.time, &target)? else { return Ok(None) };
+        let mut timed = row.clone();
+        timed.fields.set_number(tag::EXPIRES_AT, at);
+        Ok((last_day(&timed) != 0).then_some(timed))
     }
 
     /// Shows a chat's title until an import row states one.
@@ -179,7 +196,7 @@ impl<'t> Commit<'t> {
         }
     }
 
-    fn touch_target(&mut self, chat: &Entry, time: i64, target: EventId) {
+    pub(super) fn touch_target(&mut self, chat: &Entry, time: i64, target: EventId) {
         let touched = self.touched.entry(chat.id).or_insert_with(|| (chat.clone(), BTreeSet::new()));
         if self.parts.rules.has_ids(&chat.chat.source) {
             touched.1.insert((time, target));

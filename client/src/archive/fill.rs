@@ -16,11 +16,12 @@ pub struct MediaPack {
 }
 
 impl Archive {
-    /// Every pack that chunks lie in, those aside that this device has not pinned yet.
+    /// Every pack that chunks lie in, those aside that this device has not pinned yet, and those that have a last day.
     pub fn media_packs(&self) -> Result<Vec<MediaPack>> {
         let mut statement = self.db.prepare_cached(
             "SELECT pack, max(at + bytes), sum(bytes) FROM chunks c \
-             WHERE NOT EXISTS (SELECT 1 FROM packs p WHERE p.pack = c.pack) GROUP BY pack ORDER BY pack",
+             WHERE NOT EXISTS (SELECT 1 FROM packs p WHERE p.pack = c.pack) \
+             AND NOT EXISTS (SELECT 1 FROM timed_packs t WHERE t.pack = c.pack) GROUP BY pack ORDER BY pack",
         )?;
         let found = statement.query_map([], |r| {
             let (end, living): (i64, i64) = (r.get(1)?, r.get(2)?);

@@ -76,8 +76,8 @@ fn reach(first: i64, last: i64) -> (i64, i64) {
 }
 
 /// Brings up to date what deletions in the log name, and answers what that changes in the digest.
-pub(super) fn settle(db: &Connection, parts: &Parts, acted: Acted) -> Result<Digest> {
-    let mut change = Digest::default();
+pub(super) fn settle(db: &Connection, parts: &Parts, acted: Acted) -> Result<BTreeMap<u32, Digest>> {
+    let mut change = BTreeMap::new();
     for (chat, first, last) in acted.into_values() {
         let acts = acts(db, chat.n, reach(first, last), u64::MAX)?;
         let dead: BTreeSet<EventId> = in_force(parts, &chat.chat, &acts).into_values().flatten().collect();
@@ -117,7 +117,7 @@ impl Turned {
     }
 
     /// Takes rows that are named now out of the digest, and puts in again those that are named no more.
-    fn recount(self, db: &Connection, parts: &Parts, chat: &Entry, change: &mut Digest) -> Result<()> {
+    fn recount(self, db: &Connection, parts: &Parts, chat: &Entry, change: &mut BTreeMap<u32, Digest>) -> Result<()> {
         let Some((first, last)) = self.span else { return Ok(()) };
         let mut find = db.prepare_cached(
             "SELECT id, target, coalesce(logged, value) FROM rows \
@@ -141,7 +141,9 @@ impl Turned {
             if now == before {
                 continue;
             }
-            let term = parts.ids.term(&chat.chat, r.get_ref(2)?.as_blob().unwrap_or_default());
+            let value = r.get_ref(2)?.as_blob().unwrap_or_default();
+            let term = parts.ids.term(&chat.chat, value);
+            let change = change.entry(rows::day_of(value)?).or_default();
             if now { change.remove(&term) } else { change.add(&term) }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! What this device knows of the log, its own records, packs and runs, and what else outlives a process.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::types::ValueRef;
 use std::path::Path;
@@ -61,6 +61,8 @@ pub enum Note {
     Cloned,
     /// Devices whose heads are, or were, looked into for what they dropped.
     Distrusted,
+    /// The last of the days whose rows with timers have gone from here.
+    Gone,
     /// Whose archive it is, and what it is read with where no device is set up.
     Kept,
 }
@@ -88,6 +90,7 @@ impl Note {
             Self::Left => "left",
             Self::Distrusted => "distrusted",
             Self::SentElsewhere => "sent_elsewhere",
+            Self::Gone => "gone",
             Self::Kept => "kept",
             Self::Ticket => "ticket",
             Self::Token => "token",
@@ -204,9 +207,16 @@ impl Archive {
         Ok(self.db.one(sql, [pack.0], |r| r.get(0))?)
     }
 
-    /// The digest of all rows as the log holds them, kept up to date with every commit (`docs/format.md` §3.7).
+    /// The digest of all rows as the log holds them, whatever their last day, kept up to date with every commit.
     pub fn digest(&self) -> Result<Digest> {
-        rows::digest(&self.db)
+        let mut all = Digest::default();
+        self.digests()?.values().for_each(|digest| all.combine(digest));
+        Ok(all)
+    }
+
+    /// The digests that a head states: one per last day, and that of day 0 always (`docs/format.md` §3.7).
+    pub fn digests(&self) -> Result<BTreeMap<u32, Digest>> {
+        rows::digests(&self.db)
     }
 
     /// What was noted of a source when it was imported: its size, times, inode and hashes, in the caller's form.

@@ -40,6 +40,8 @@ mod stretch;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod timed;
+mod timed_media;
 mod trial;
 mod unnamed;
 mod words;

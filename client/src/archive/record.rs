@@ -84,6 +84,7 @@ pub(super) fn encode_rest(message: &Message) -> Vec<u8> {
         versions,
         edited_at,
         edited: _,
+        expires_at,
         deleted_in_source: _,
         action,
         extra,
@@ -110,6 +111,9 @@ pub(super) fn encode_rest(message: &Message) -> Vec<u8> {
     fields.set_some(own::VIA_BOT, via_bot.as_deref());
     if let Some(at) = edited_at {
         fields.set_number(tag::EDITED_AT, *at);
+    }
+    if let Some(at) = expires_at {
+        fields.set_number(tag::EXPIRES_AT, *at);
     }
     if !reactions.is_empty() {
         let mut w = Writer::new();
@@ -162,6 +166,7 @@ pub(super) fn decode(chat: &Chat, columns: Columns, rest: &[u8]) -> Result<Messa
         versions: versions(row.fields.get(own::VERSIONS).unwrap_or_default())?,
         edited_at: row.fields.number(tag::EDITED_AT),
         edited: flags & flag::EDITED != 0,
+        expires_at: row.fields.number(tag::EXPIRES_AT),
         deleted_in_source: flags & flag::DELETED_IN_SOURCE != 0,
         action: owned(tag::ACTION),
         extra: owned(tag::EXTRA),

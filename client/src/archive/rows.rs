@@ -3,6 +3,8 @@
 //! A row has two values while it changes: what the log says (`logged`) and what this device knows (`value`). They
 //! differ only until the device's own record has come back in the log.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
 use super::Archive;
@@ -12,9 +14,9 @@ use super::graves::{self, Acted};
 use super::parts::Parts;
 use super::statements::Statements as _;
 use super::stretch::{self, Opened, Prepared, Spans};
-use super::{media_deletions, read_marks};
+use super::{media_deletions, read_marks, timed};
 use crate::crypto::Digest;
-use crate::event::{Chat, Kind, ROW_BYTES_MAX, Row, RowHead, Target, tag};
+use crate::event::{Chat, Kind, ROW_BYTES_MAX, Row, RowHead, Target, is_gone, last_day, tag};
 use crate::ids::{ChatId, EventId, FileId};
 use crate::pack::BlockRow;
 
@@ -62,6 +64,8 @@ pub(super) enum Stored {
     Known,
     /// An own deletion refuses it.
     Refused,
+    /// Its timer has ended.
+    Gone,
 }
 
 /// `state` of a row: its value is in the log, it waits, or (above zero) the own record of that counter carries it.
@@ -79,7 +83,11 @@ pub(super) struct Rows<'t> {
     /// Whether there are tombstones at all; asking is then saved for every row.
     deletions: bool,
     /// What the rows of this transaction change in the digest of what the log holds.
-    change: Option<Digest>,
+    change: BTreeMap<u32, Digest>,
+    /// Whether any row may have a timer; telling the last day of each value is then saved.
+    timers: bool,
+    /// The last of the days whose rows have gone from here.
+    gone: u32,
     /// Deletions and undeletes that the log holds since this transaction began.
     acted: Acted,
     /// Spans of stretches, and the one that was looked into last.
@@ -115,7 +123,9 @@ impl<'t> Rows<'t> {
             )?,
             tombstone: db.prepare_cached("SELECT here, purged FROM tombstones WHERE id = ?1")?,
             deletions: db.one("SELECT EXISTS (SELECT 1 FROM tombstones)", [], |r| r.get(0))?,
-            change: None,
+            change: BTreeMap::new(),
+            timers: timed::any(db)?,
+            gone: timed::gone(db)?,
             acted: Acted::new(),
             spans: Spans::default(),
             opened: None,
@@ -152,7 +162,7 @@ impl<'t> Rows<'t> {
         let stretch = stretch::place(self.db, chat, prepared, arrival.map(index), state)?;
         self.spans.add(&stretch);
         if arrival.is_some() {
-            self.change.get_or_insert_default().combine(&prepared.lanes);
+            self.change.entry(0).or_default().combine(&prepared.lanes);
         }
         Ok(true)
     }
@@ -207,7 +217,7 @@ impl<'t> Rows<'t> {
 
     /// Takes note that the log now holds what a stretch adds.
     pub fn logged_stretch(&mut self, lanes: &Digest) {
-        self.change.get_or_insert_default().combine(lanes);
+        self.change.entry(0).or_default().combine(lanes);
     }
 
     /// Stores a row, joining it with what is known of its key. Version rows that the join makes are added to `made`;
@@ -227,6 +237,12 @@ impl<'t> Rows<'t> {
         if self.deletions && self.is_refused(&key, origin)? {
             return Ok((key, Stored::Refused));
         }
+        let day = last_day(row);
+        // Whatever brings it back: it goes by its own timer.
+        if is_gone(day, self.gone) {
+            return Ok((key, Stored::Gone));
+        }
+        self.timers |= day != 0;
         if self.is_in_stretch(chat, &key, &value, origin)? {
             return Ok((key, Stored::Known));
         }
@@ -240,6 +256,7 @@ impl<'t> Rows<'t> {
             if arrival.is_some() {
                 self.logged(&chat.chat, &[key.id, key.target], key.kind, None, &value)?;
             }
+            timed::note(self.db, chat.n, &key, 0, day)?;
             Stored::New
         } else {
             self.join(chat, &key, row, &value, origin, made)?
@@ -326,6 +343,9 @@ impl<'t> Rows<'t> {
             self.logged(&chat.chat, &[key.id, key.target], key.kind, before.as_deref(), logged)?;
         }
         let logged = logged.filter(|logged| *logged != new);
+        if self.timers && stored == Stored::Changed {
+            timed::note(self.db, chat.n, key, day_of(&known.value)?, day_of(&new)?)?;
+        }
         if stored == Stored::Changed
             || (logged.as_ref(), arrival, state) != (known.logged.as_ref(), known.arrival, known.state)
         {
@@ -351,12 +371,46 @@ impl<'t> Rows<'t> {
         if self.deletions && !act && graves::is_dead(self.db, names)? {
             return Ok(());
         }
-        let change = self.change.get_or_insert_default();
         if let Some(before) = before {
-            change.remove(&self.parts.ids.term(chat, before));
+            self.counts_no_more(chat, before)?;
         }
-        change.add(&self.parts.ids.term(chat, value));
+        let day = self.day(value)?;
+        self.change.entry(day).or_default().add(&self.parts.ids.term(chat, value));
         Ok(())
+    }
+
+    /// Takes note that a value of the log is none of this device's any more. `names` are its id and target.
+    pub fn unlogged(&mut self, chat: &Chat, names: &[EventId], value: &[u8]) -> Result<()> {
+        if self.deletions && graves::is_dead(self.db, names)? {
+            return Ok(());
+        }
+        self.counts_no_more(chat, value)
+    }
+
+    fn counts_no_more(&mut self, chat: &Chat, value: &[u8]) -> Result<()> {
+        let day = self.day(value)?;
+        self.change.entry(day).or_default().remove(&self.parts.ids.term(chat, value));
+        Ok(())
+    }
+
+    fn day(&self, value: &[u8]) -> Result<u32> {
+        if self.timers { day_of(value) } else { Ok(0) }
+    }
+
+    /// The timer of the message that stands under an id, ms.
+    pub fn timer_of(&self, chat: &Entry, time: i64, target: &EventId) -> Result<Option<i64>> {
+        if !self.timers {
+            return Ok(None);
+        }
+        let sql = "SELECT value FROM rows WHERE chat = ?1 AND time = ?2 AND target = ?3 AND id = ?3";
+        let found = self.db.prepare_cached(sql)?.query_row(params![chat.n, time, target.0], |r| r.get::<_, Vec<u8>>(0));
+        let Some(value) = found.optional()? else { return Ok(None) };
+        Ok(Row::decode(&value)?.fields.number(tag::EXPIRES_AT))
+    }
+
+    /// From now on rows of days up to this one are gone.
+    pub fn set_gone(&mut self, gone: u32) {
+        self.gone = self.gone.max(gone);
     }
 
     /// Takes note of a deletion or undelete that the log holds.
@@ -380,12 +434,18 @@ impl<'t> Rows<'t> {
     pub fn finish(&mut self) -> Result<()> {
         if !self.acted.is_empty() {
             let turned = graves::settle(self.db, self.parts, std::mem::take(&mut self.acted))?;
-            self.change.get_or_insert_default().combine(&turned);
+            for (day, turned) in turned {
+                self.change.entry(day).or_default().combine(&turned);
+            }
         }
-        let Some(change) = self.change.take() else { return Ok(()) };
-        let mut digest = digest(self.db)?;
-        digest.combine(&change);
-        self.db.run("INSERT OR REPLACE INTO lanes VALUES (0, ?1)", [digest.encode()])?;
+        for (day, change) in std::mem::take(&mut self.change) {
+            if is_gone(day, self.gone) {
+                continue;
+            }
+            let mut digest = lanes(self.db, day)?;
+            digest.combine(&change);
+            self.db.run("INSERT OR REPLACE INTO lanes VALUES (?1, ?2)", params![day, digest.encode()])?;
+        }
         Ok(())
     }
 
@@ -455,10 +515,27 @@ impl Archive {
     }
 }
 
-/// The digest of all rows as the log holds them. Rows with a last day would have digests of their own.
-pub(super) fn digest(db: &Connection) -> Result<Digest> {
-    let lanes: Option<Vec<u8>> = db.one("SELECT lanes FROM lanes WHERE last_day = 0", [], |r| r.get(0)).optional()?;
+/// The digest of the rows of one last day as the log holds them; of day 0 those without a timer.
+fn lanes(db: &Connection, day: u32) -> Result<Digest> {
+    let sql = "SELECT lanes FROM lanes WHERE last_day = ?1";
+    let lanes: Option<Vec<u8>> = db.one(sql, [day], |r| r.get(0)).optional()?;
     Ok(lanes.map_or_else(|| Ok(Digest::default()), |lanes| Digest::decode(&lanes))?)
+}
+
+/// The digests of all rows as the log holds them, by last day; that of day 0 is always there.
+pub(super) fn digests(db: &Connection) -> Result<BTreeMap<u32, Digest>> {
+    let mut all = BTreeMap::from([(0, Digest::default())]);
+    let mut statement = db.prepare_cached("SELECT last_day, lanes FROM lanes")?;
+    let mut found = statement.query([])?;
+    while let Some(r) = found.next()? {
+        all.insert(r.get(0)?, Digest::decode(r.get_ref(1)?.as_blob().unwrap_or_default())?);
+    }
+    Ok(all)
+}
+
+/// The last day of an encoded row.
+pub(super) fn day_of(value: &[u8]) -> Result<u32> {
+    Ok(last_day(&Row::decode(value)?))
 }
 
 /// When an act was done, ms.

@@ -1,6 +1,8 @@
 //! What a fold and a bulk upload need: the log's tail as it was opened, and runs sealed ahead of the record that pins
 //! them, so that an interrupted run of work finds them again.
 
+use std::collections::BTreeMap;
+
 use rusqlite::params;
 
 use super::error::Result;
@@ -120,6 +122,13 @@ impl Archive {
         Ok(self.db.one(sql, [from.cast_signed()], |r| r.get::<_, i64>(0))?.cast_unsigned())
     }
 
+    /// The last days of those of the tail's records that have one, by index.
+    pub fn tail_days(&self) -> Result<BTreeMap<u64, u32>> {
+        let mut statement = self.db.prepare_cached("SELECT at, last_day FROM tail WHERE last_day <> 0")?;
+        let found = statement.query_map([], |r| Ok((r.get::<_, i64>(0)?.cast_unsigned(), r.get(1)?)))?;
+        Ok(found.collect::<rusqlite::Result<_>>()?)
+    }
+
     /// Hands out the opened contents of the tail's records, by index.
     pub fn each_tail(&self, mut take: impl FnMut(u64, &[u8]) -> Result<()>) -> Result<()> {
         let mut statement = self.db.prepare_cached("SELECT at, content FROM tail ORDER BY at")?;
@@ -133,9 +142,10 @@ impl Archive {
 }
 
 impl Commit<'_> {
-    /// Keeps a record's content until a head covers it.
-    pub fn set_tail(&mut self, index: u64, content: &[u8]) -> Result<()> {
-        self.db.run("INSERT OR REPLACE INTO tail VALUES (?1, ?2)", params![index.cast_signed(), content])?;
+    /// Keeps a record's content, and its last day, until a head covers it.
+    pub fn set_tail(&mut self, index: u64, content: &[u8], last_day: u32) -> Result<()> {
+        let values = params![index.cast_signed(), content, last_day];
+        self.db.run("INSERT OR REPLACE INTO tail VALUES (?1, ?2, ?3)", values)?;
         Ok(())
     }
 

@@ -71,6 +71,18 @@ impl Archive {
         Ok(unnamed)
     }
 
+    /// Those of some files that no message names. Chats must be settled.
+    pub(super) fn unnamed(&self, files: impl IntoIterator<Item = FileId>) -> Result<BTreeSet<FileId>> {
+        let hidden = self.hidden_files(&BTreeSet::new())?;
+        let mut unnamed = BTreeSet::new();
+        for file in files {
+            if !hidden.contains(&file) && !self.is_named(&file, &BTreeSet::new())? {
+                unnamed.insert(file);
+            }
+        }
+        Ok(unnamed)
+    }
+
     /// Whether a message that is shown names a file, or a long field of a row that is not `dead`.
     pub(super) fn is_named(&self, file: &FileId, dead: &BTreeSet<EventId>) -> Result<bool> {
         let shown = "SELECT EXISTS (SELECT 1 FROM attachments WHERE file = ?1)";
@@ -109,13 +121,7 @@ impl Archive {
             return Ok(0);
         }
         self.settle()?;
-        let hidden = self.hidden_files(&BTreeSet::new())?;
-        let mut unnamed = BTreeSet::new();
-        for file in noted {
-            if !hidden.contains(&file) && !self.is_named(&file, &BTreeSet::new())? {
-                unnamed.insert(file);
-            }
-        }
+        let unnamed = self.unnamed(noted)?;
         // Where some list is long, what it names is not known here: then places of chunks stay, until a head drops their
         // pack, or this device purges itself.
         let long = self.all_file_chunks()?.iter().any(|file| file.depth > 0);

@@ -114,6 +114,19 @@ impl<'a> RowHead<'a> {
         Ok(Self::split(bytes)?.0)
     }
 
+    /// Whether an encoded row may have a field: false only where it has none, without looking at what follows it.
+    pub fn may_hold(bytes: &[u8], tag: u16) -> bool {
+        let Ok((_, mut r)) = RowHead::split(bytes) else { return true };
+        while !r.is_empty() {
+            match (r.uvarint(), r.prefixed(ROW_BYTES_MAX)) {
+                (Ok(found), Ok(_)) if found >= u64::from(tag) => return found == u64::from(tag),
+                (Ok(_), Ok(_)) => {}
+                _ => return true,
+            }
+        }
+        false
+    }
+
     fn split(bytes: &'a [u8]) -> Result<(Self, Reader<'a>)> {
         if bytes.len() > ROW_BYTES_MAX {
             return Err(Malformed::TooLong);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proto::wire::head::HeadClear;
 use proto::wire::header::{Leaf, RecordKind};
+use proto::wire::last_day::is_past;
 use proto::wire::roster::{RosterClear, accept_next};
 use proto::wire::tree::{Frontier, Hash, verify_consistency};
 use thiserror::Error;
@@ -48,6 +49,8 @@ pub struct Follower {
     roots: BTreeMap<u64, Hash>,
     /// Below the newest verified head's covered size bodies may go; nothing else permits it here.
     erasable_below: u64,
+    /// The latest time the server has told, ms.
+    told_ms: u64,
     /// Set while entries are read that are older than the newest roster this device knows already.
     catch_up: Option<CatchUp>,
 }
@@ -59,7 +62,7 @@ impl Follower {
     pub fn new(account: AccountId, state: LogState) -> Self {
         let roots = BTreeMap::from([(state.frontier.size(), state.frontier.root())]);
         let erasable_below = state.head.as_ref().map_or(0, |h| h.covered_size);
-        Self { account, state, roots, erasable_below, catch_up: None }
+        Self { account, state, roots, erasable_below, told_ms: 0, catch_up: None }
     }
 
     /// Follows from where a head's covered history ends: a device that reads the rest through the catalogue.
@@ -90,6 +93,17 @@ impl Follower {
         self.state.frontier.size()
     }
 
+    /// Takes note of the server's time: what has a last day may be gone after it. A server that is ahead can so let go of
+    /// what has a timer, and of nothing else; its clock stands beside this device's for its owner to see.
+    pub fn told(&mut self, server_ms: u64) {
+        self.told_ms = self.told_ms.max(server_ms);
+    }
+
+    /// The latest time the server has told, or the log's last entry has, ms.
+    pub fn time(&self) -> u64 {
+        self.told_ms.max(self.state.server_time)
+    }
+
     /// Checks that the log of the served size continues the one known here.
     pub fn continues(&self, served: &Frontier, proof: &[Hash]) -> Result<(), Alarm> {
         let (old, new) = (&self.state.frontier, served);
@@ -118,7 +132,9 @@ impl Follower {
             return Err(Alarm::OtherHistory);
         }
         // Otherwise a server could drop any event by calling its body erased.
-        if erased && index >= self.erasable_below {
+        let time = self.time().max(leaf.server_time);
+        let went = header.kind == RecordKind::Events && is_past(header.last_day, time);
+        if erased && index >= self.erasable_below && !went {
             return Err(Alarm::Withheld);
         }
         let split = match (header.body_len, erased) {

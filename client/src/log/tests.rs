@@ -161,6 +161,37 @@ fn a_body_is_withheld_only_below_a_verified_head() {
 }
 
 #[test]
+fn a_body_with_a_last_day_goes_when_that_day_is_over_and_not_before() {
+    const DAY: u64 = 86_400_000;
+    let mut world = World::new();
+    let seen = world.start.frontier.clone();
+    let mut timed = |kind, clear: &[u8]| {
+        let header = Header { last_day: 20_000, ..world.header(kind, &seen) };
+        world.seal(header, clear)
+    };
+    let events = timed(RecordKind::Events, &EventsClear::default().encode());
+    let head = timed(RecordKind::Head, &[]);
+    // By the entry's own time, or by what the server tells when it is asked.
+    for (told, time, withheld) in
+        [(0, 20_001 * DAY - 1, true), (0, 20_001 * DAY, false), (20_001 * DAY - 1, 11, true), (20_001 * DAY, 11, false)]
+    {
+        let mut f = world.follower();
+        f.told(told);
+        let served = serve(&mut f, 1, &events, time, true);
+        assert_eq!(served.err(), withheld.then_some(Alarm::Withheld), "told {told}, at {time}");
+        // No head goes by itself.
+        let mut f = world.follower();
+        f.told(told);
+        assert_eq!(serve(&mut f, 1, &head, time, true).err(), Some(Alarm::Withheld));
+    }
+    // Without a last day no time is late enough.
+    let mut f = world.follower();
+    f.told(u64::MAX);
+    let plain = world.events(&seen);
+    assert_eq!(serve(&mut f, 1, &plain, 11, true).err(), Some(Alarm::Withheld));
+}
+
+#[test]
 fn gaps_repeats_and_swaps_in_an_authors_chain_are_noticed() {
     let mut world = World::new();
     let seen = world.start.frontier.clone();

@@ -120,6 +120,8 @@ fn with_joined(mut row: Row, a: &Row, b: &Row, scopes: &[Scope]) -> Row {
     for (field, scope) in joined_fields(a).iter().chain(joined_fields(b)) {
         if scopes.contains(scope) {
             let value = match (a.fields.get(*field), b.fields.get(*field)) {
+                // What any source has without a timer is kept like everything else.
+                (Some(_), None) | (None, Some(_)) if *field == tag::EXPIRES_AT => continue,
                 (Some(a), Some(b)) if a != b => join_field(*field, a, b),
                 (Some(one), _) | (None, Some(one)) => one.to_vec(),
                 (None, None) => continue,
@@ -141,7 +143,9 @@ fn join_field(field: u16, a: &[u8], b: &[u8]) -> Vec<u8> {
     let pick = |b_is_better: bool| if b_is_better { b.to_vec() } else { a.to_vec() };
     match field {
         tag::PLACE => pick((numbers.1.is_some(), numbers.1, b) > (numbers.0.is_some(), numbers.0, a)),
-        tag::AS_OF | tag::SECONDS => pick((numbers.1.is_none(), numbers.1, b) < (numbers.0.is_none(), numbers.0, a)),
+        tag::AS_OF | tag::SECONDS | tag::EXPIRES_AT => {
+            pick((numbers.1.is_none(), numbers.1, b) < (numbers.0.is_none(), numbers.0, a))
+        }
         tag::SENT_AT => {
             let rank = |row: &Row| row.sent_at().map(|stamp| (stamp.utc_ms.is_some(), stamp.precision));
             pick((rank(&row_b), a) > (rank(&row_a), b))

@@ -52,6 +52,8 @@ pub struct Message {
     /// Time of the latest edit, ms, where known.
     pub edited_at: Option<i64>,
     pub edited: bool,
+    /// When its timer ends, ms, where it has one.
+    pub expires_at: Option<i64>,
     /// An export shows the message as deleted in its app; our text stays.
     pub deleted_in_source: bool,
     /// What system lines, calls and pins are about.

@@ -133,7 +133,19 @@ impl Remote {
         content: Bytes,
         turn: impl Send + 'static,
     ) -> Answer<bool> {
-        let stream = tokio_stream::iter(frames(id, class, content, turn));
+        self.put_timed_pack(token, id, (class, 0), content, turn).await
+    }
+
+    /// As [`put_pack`](Self::put_pack), of a class and a last day.
+    pub async fn put_timed_pack(
+        &self,
+        token: &Token,
+        id: PackId,
+        of: (u8, u32),
+        content: Bytes,
+        turn: impl Send + 'static,
+    ) -> Answer<bool> {
+        let stream = tokio_stream::iter(frames(id, of, content, turn));
         answer(self.vault.clone().put_pack(with_token(stream, token)).await).map(|r| r.already)
     }
 
@@ -160,7 +172,12 @@ impl Remote {
 }
 
 /// A pack as the messages of its upload. The turn goes when the last one is taken, or with all of them.
-fn frames<T>(id: PackId, class: u8, content: Bytes, turn: T) -> impl Iterator<Item = v1::PutPackRequest> {
+fn frames<T>(
+    id: PackId,
+    (class, last_day): (u8, u32),
+    content: Bytes,
+    turn: T,
+) -> impl Iterator<Item = v1::PutPackRequest> {
     let last = content.len().div_ceil(UPLOAD_FRAME_BYTES).max(1) - 1;
     let mut turn = Some(turn);
     (0..=last).map(move |i| {
@@ -173,7 +190,7 @@ fn frames<T>(id: PackId, class: u8, content: Bytes, turn: T) -> impl Iterator<It
         v1::PutPackRequest {
             id: if first { Bytes::copy_from_slice(&id.0) } else { Bytes::new() },
             class: if first { u32::from(class) } else { 0 },
-            last_day: 0,
+            last_day: if first { last_day } else { 0 },
             content: content.slice(start..end),
         }
     })
@@ -200,7 +217,7 @@ mod tests {
     fn an_upload_lets_its_turn_go_with_its_last_frame() {
         let turn = Arc::new(());
         let content = Bytes::from(vec![7; 2 * UPLOAD_FRAME_BYTES + 1]);
-        let mut upload = frames(PackId([1; 16]), 22, content.clone(), turn.clone());
+        let mut upload = frames(PackId([1; 16]), (22, 20_000), content.clone(), turn.clone());
         let first: Vec<_> = upload.by_ref().take(2).collect();
         assert_eq!(Arc::strong_count(&turn), 2);
         let last = upload.next().unwrap();
@@ -209,8 +226,9 @@ mod tests {
         let sent: Vec<u8> = first.iter().chain([&last]).flat_map(|frame| frame.content.to_vec()).collect();
         assert_eq!(sent, content);
         assert_eq!((&first[0].id[..], first[0].class, &last.id[..]), (&[1; 16][..], 22, &[][..]));
+        assert_eq!((first[0].last_day, last.last_day), (20_000, 0));
         // One that is given up does not keep it either.
-        drop(frames(PackId([1; 16]), 22, content, turn.clone()));
+        drop(frames(PackId([1; 16]), (22, 0), content, turn.clone()));
         assert_eq!(Arc::strong_count(&turn), 1);
     }
 }

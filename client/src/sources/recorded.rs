@@ -126,6 +126,7 @@ impl Recorded {
                 .collect(),
             edited_at: row.fields.number(tag::EDITED_AT),
             edited: row.fields.number(tag::EDITED_AT).is_some(),
+            expires_at: row.fields.number(tag::EXPIRES_AT),
             deleted_in_source: about().any(|r| r.kind == Kind::SOURCE_DELETE),
             action: text(tag::ACTION),
             extra: text(tag::EXTRA),

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::flow::Flow;
 use super::head::{HeadNote, OpenHead};
 use super::permit::permit_holds;
+use super::timers::are_of;
 use crate::archive::{Chunk, Commit, FileChunks, Grave, Note};
 use crate::chunk::ChunkList;
 use crate::crypto::ChunkKey;
@@ -48,6 +49,7 @@ pub(super) struct Events {
     own: Option<u64>,
     device: DeviceId,
     server_time: u64,
+    last_day: u32,
     /// The signature of a permit that holds.
     permit: Option<[u8; 64]>,
     rows: Vec<BlockRow>,
@@ -100,7 +102,7 @@ impl Flow<'_> {
                 let Some((clear, _)) = &accepted.body else { return Ok(own_bare(own, accepted.index)) };
                 let clear = EventsClear::decode(clear).map_err(|_| Error::Fork)?;
                 let opened = self.vault.ring.open_body(record, body).ok();
-                let read = opened.and_then(|open| self.read(&open.content));
+                let read = opened.and_then(|open| self.read(&open.content, record.header.last_day));
                 let mut events = read.unwrap_or_else(Events::unreadable);
                 if sender == Sender::Copy && events.ticket.is_none_or(|ticket| Some(ticket) != self.tickets.before) {
                     return self.cloned();
@@ -109,6 +111,7 @@ impl Flow<'_> {
                 events.own = own;
                 events.device = record.header.device;
                 events.server_time = accepted.leaf.server_time;
+                events.last_day = record.header.last_day;
                 let roster = self.vault.ring.roster();
                 let holds = |permit: &Permit| permit_holds(permit, roster, &record.header, accepted.leaf.server_time);
                 events.permit = clear.permit.filter(holds).map(|p| p.signature);
@@ -137,11 +140,18 @@ impl Flow<'_> {
         Ok(open)
     }
 
-    fn read(&self, content: &[u8]) -> Option<Events> {
-        let read = EventsContent::decode(content).ok()?;
-        let rows = read.block.map_or(Some(Vec::new()), |block| read_block(&block, &self.keys.event).ok())?;
+    fn read(&self, content: &[u8], day: u32) -> Option<Events> {
+        let mut read = EventsContent::decode(content).ok()?;
+        let block = read.block.as_ref();
+        let mut rows = block.map_or(Some(Vec::new()), |block| read_block(block, &self.keys.event).ok())?;
+        let mut content = Zeroizing::new(content.to_vec());
+        if !are_of(&rows, day) {
+            tracing::warn!("a record with rows of another last day than its own: they are left out");
+            rows = Vec::new();
+            read.block = None;
+            content = read.encode();
+        }
         let (runs, chunks, ticket) = (read.runs, read.chunks, read.ticket);
-        let content = Zeroizing::new(content.to_vec());
         Some(Events { rows, runs, chunks, ticket, content, ..Events::unreadable() })
     }
 
@@ -211,6 +221,7 @@ impl Events {
             own: None,
             device: DeviceId([0; 32]),
             server_time: 0,
+            last_day: 0,
             permit: None,
             rows: Vec::new(),
             runs: Vec::new(),
@@ -251,9 +262,9 @@ impl Events {
             let at = i64::try_from(self.server_time).unwrap_or(i64::MAX);
             c.note_author(self.index, &self.device, at, self.permit.as_ref())?;
         }
-        set_entries(c, &self.chunks)?;
+        set_entries(c, &self.chunks, self.last_day)?;
         if !self.content.is_empty() {
-            c.set_tail(self.index, &self.content)?;
+            c.set_tail(self.index, &self.content, self.last_day)?;
         }
         Ok(self.rows.len() as u64)
     }
@@ -295,15 +306,12 @@ pub(super) fn adopted(run: &RunEntry, index: u64) -> Zeroizing<Vec<u8>> {
     copy.encode()
 }
 
-/// Notes places of chunks, and files that are whole in the vault by them.
-pub(super) fn set_entries(c: &mut Commit<'_>, entries: &[ChunkRunEntry]) -> crate::archive::Result<()> {
+/// Notes places of chunks, and files that are whole in the vault by them, all until a last day.
+pub(super) fn set_entries(c: &mut Commit<'_>, entries: &[ChunkRunEntry], day: u32) -> crate::archive::Result<()> {
     for entry in entries {
         match entry {
-            ChunkRunEntry::Chunk(chunk) => c.set_chunk(&stored(chunk))?,
-            ChunkRunEntry::File(file) => {
-                c.set_file_chunks(&file_chunks(file))?;
-                c.set_in_vault(&file.id, true)?;
-            }
+            ChunkRunEntry::Chunk(chunk) => c.set_timed_chunk(&stored(chunk), day)?,
+            ChunkRunEntry::File(file) => c.set_timed_file(&file_chunks(file), day)?,
         }
     }
     Ok(())

@@ -159,6 +159,7 @@ impl Flow<'_> {
             by_pack.entry(chunk.pack).or_default().push(chunk);
         }
         let mut uploader = Uploader::new(&self.work);
+        let timeless = (0, &BTreeMap::new());
         while !by_pack.is_empty() {
             self.work.check()?;
             let packs: BTreeSet<PackId> = by_pack.keys().take(PACKS_AT_ONCE).copied().collect();
@@ -169,7 +170,7 @@ impl Flow<'_> {
                 entries.push(ChunkRunEntry::Chunk(super::apply::entry(place)?));
             }
             entries.sort_by_key(ChunkRunEntry::order);
-            match self.pin_entries(entries, packs.clone(), &mut uploader).await? {
+            match self.pin_entries(entries, packs.clone(), &mut uploader, timeless).await? {
                 Sent::Taken => {
                     self.archive.commit(|c| places.iter().try_for_each(|place| c.set_chunk(place)))?;
                     by_pack.retain(|pack, _| !packs.contains(pack));
@@ -191,7 +192,9 @@ impl Flow<'_> {
                 entries.extend(placed.then(|| file_entry(file.clone())));
             }
             entries.sort_by_key(ChunkRunEntry::order);
-            if entries.is_empty() || self.pin_entries(entries, BTreeSet::new(), &mut uploader).await? == Sent::Taken {
+            if entries.is_empty()
+                || self.pin_entries(entries, BTreeSet::new(), &mut uploader, timeless).await? == Sent::Taken
+            {
                 files.drain(..some);
             }
         }
@@ -206,7 +209,8 @@ impl Flow<'_> {
     ) -> Result<BTreeMap<ChunkId, ChunkEntry>> {
         let source = ServicePacks { session: &self.vault.session, work: &self.work };
         let (known, _) = read_catalogue_left(&source, &self.account(), self.open_head(before)?).await?;
-        let mut runs: Vec<_> = known.catalogue.runs.values().filter(|run| run.family == Family::Chunks).collect();
+        let mut runs: Vec<_> =
+            known.catalogue.runs.values().filter(|run| run.family == Family::Chunks && run.last_day == 0).collect();
         runs.sort_unstable_by_key(|run| (run.arrival.1, run.arrival.0, run.pack.id));
         let mut lost = BTreeMap::new();
         for run in runs {

@@ -14,6 +14,7 @@ use super::verify::{Object, Verdict, Verifier};
 use crate::archive::{Archive, Chunk, Note};
 use crate::env::Hands;
 use crate::error::{Error, Result};
+use crate::event::is_gone;
 use crate::ids::{EventId, PackId};
 use crate::pack::{Family, RunEntry, open_page};
 use crate::vault::{Phase, Progress, Vault, Work};
@@ -117,7 +118,10 @@ impl Flow<'_> {
         };
         let Some(known) = known else { return Ok(Vec::new()) };
         let front = known.front.map(|front| Object::Front(front.pack));
-        Ok(front.into_iter().chain(known.catalogue.runs.into_values().map(Object::Run)).collect())
+        // What went by its timer is not missing.
+        let gone = self.server_gone();
+        let runs = known.catalogue.runs.into_values().filter(|run| !is_gone(run.last_day, gone));
+        Ok(front.into_iter().chain(runs.map(Object::Run)).collect())
     }
 
     /// Runs that records of the tail pin and no head lists yet.
@@ -141,6 +145,12 @@ impl Flow<'_> {
             packs.entry(chunk.pack).or_default().push(chunk);
             Ok(true)
         })?;
+        let gone = self.server_gone();
+        for pack in packs.keys().copied().collect::<Vec<_>>() {
+            if is_gone(self.archive.pack_day(&pack)?, gone) {
+                packs.remove(&pack);
+            }
+        }
         let mut entropy = self.entropy();
         let mut chosen = |_: &PackId| {
             let [byte] = crate::crypto::draw(&mut entropy);

@@ -15,6 +15,7 @@ impl Flow<'_> {
     pub(super) fn note_clock(&mut self, server_ms: u64) -> Result<()> {
         let server_ms = i64::try_from(server_ms).unwrap_or(i64::MAX);
         self.server_ms = Some(server_ms);
+        self.follower.told(server_ms.unsigned_abs());
         let ahead = server_ms.saturating_sub(self.vault.session.env.now_ms());
         let known = noted(self.archive)?;
         if known.is_none_or(|known| known.abs_diff(ahead) > STEP_MS.unsigned_abs()) {

@@ -1,13 +1,13 @@
 //! Rows that wait, as records: blocks in their bodies while they are few.
 
 use proto::wire::events::EventsClear;
-use proto::wire::header::RecordKind;
 use proto::wire::limits::RECORD_PACKS_MAX;
 
 use super::flow::{Flow, broken};
 use super::send::Sent;
 use crate::archive::{OwnRecord, StoredRow};
 use crate::error::Result;
+use crate::event::last_day;
 use crate::ids::PackId;
 use crate::log::{EventsContent, Ticket};
 use crate::pack::{BlockBuilder, BlockRow};
@@ -23,21 +23,33 @@ impl Flow<'_> {
     /// Sends every row that waits.
     pub async fn push_rows(&mut self) -> Result<()> {
         loop {
+            // Rows with a timer never lie in a run that the log pins: it is of many days.
+            let timed = self.archive.unsynced_timed(ROWS_AT_ONCE)?;
+            if !timed.is_empty() {
+                if let Sent::Gone(packs) = self.push_some(timed).await? {
+                    self.forget_packs(&packs)?;
+                }
+                continue;
+            }
             let waiting: u64 = self.archive.unsynced_days()?.iter().map(|day| day.bytes).sum();
             if waiting == 0 {
                 return Ok(());
             }
             let bulk = waiting > BULK_BYTES || self.archive.has_unsynced_frames()?;
-            let sent = if bulk { self.push_bulk().await? } else { self.push_few().await? };
+            let sent = if bulk {
+                self.push_bulk().await?
+            } else {
+                let few = self.archive.unsynced(ROWS_AT_ONCE)?;
+                self.push_some(few).await?
+            };
             if let Sent::Gone(packs) = sent {
                 self.forget_packs(&packs)?;
             }
         }
     }
 
-    /// Signs records for rows that wait, as many as are read at once, and sends them.
-    async fn push_few(&mut self) -> Result<Sent> {
-        let stored = self.archive.unsynced(ROWS_AT_ONCE)?;
+    /// Signs records for some rows that wait, and sends them.
+    async fn push_some(&mut self, stored: Vec<StoredRow>) -> Result<Sent> {
         let mut rows = Vec::with_capacity(stored.len());
         for row in &stored {
             rows.push(self.block_row(row)?);
@@ -65,14 +77,15 @@ impl Flow<'_> {
         Ok(sent)
     }
 
-    /// Fills one record from the beginning of the rows; answers how many it took.
+    /// Fills one record from the beginning of the rows, as far as they share a last day; answers how many it took.
     pub fn seal_some(
         &self,
         last: (u64, [u8; 32]),
         rows: &[BlockRow],
         ticket: Option<Ticket>,
     ) -> Result<(crate::crypto::SealedRecord, usize)> {
-        let mut most = rows.len();
+        let day = rows.first().map_or(0, |row| last_day(&row.row));
+        let mut most = rows.iter().take_while(|row| last_day(&row.row) == day).count();
         loop {
             let mut block = BlockBuilder::default();
             let mut taken = 0;
@@ -92,7 +105,7 @@ impl Flow<'_> {
             let clear = EventsClear { packs, permit: None }.encode();
             let closed = block.close().ok_or_else(|| broken("a record of no rows"))?;
             let content = EventsContent { block: Some(closed.plaintext), ticket, ..EventsContent::default() };
-            match self.seal(RecordKind::Events, last, &clear, &content.encode()) {
+            match self.seal_events(last, day, &clear, &content.encode()) {
                 Ok(sealed) => return Ok((sealed, taken)),
                 // Text that does not compress: half of it fits.
                 Err(_) if taken > 1 => most = taken / 2,

@@ -26,6 +26,9 @@ pub(super) struct Keys {
     pub cut: CutKey,
 }
 
+/// Hashes of digests by last day.
+pub(super) type DayDigests = BTreeMap<u32, [u8; 32]>;
+
 /// A device at work.
 pub(super) struct Flow<'a> {
     pub vault: &'a mut Vault,
@@ -35,7 +38,7 @@ pub(super) struct Flow<'a> {
     pub follower: Follower,
     pub agreed: u64,
     /// Digest hashes at sizes that a head covers, as this device had them there.
-    pub digests: BTreeMap<u64, [u8; 32]>,
+    pub digests: BTreeMap<u64, DayDigests>,
     /// Heads whose digests differ from this device's own.
     pub disagreed: Vec<u64>,
     pub pulled_events: u64,
@@ -102,12 +105,18 @@ impl<'a> Flow<'a> {
         MergeKeys { ids: &self.keys.event, digest: &self.keys.digest }
     }
 
+    /// What a run of rows without a timer says of itself.
     pub fn label(&self, level: u8) -> RunLabel {
-        RunLabel { account: self.account(), level, last_day: 0 }
+        self.timed_label(level, 0)
+    }
+
+    /// What a run of rows of one last day says of itself.
+    pub fn timed_label(&self, level: u8, last_day: u32) -> RunLabel {
+        RunLabel { account: self.account(), level, last_day }
     }
 
     /// The header of this device's next record, behind `ahead` others of the same batch.
-    pub fn header(&self, kind: RecordKind, last: (u64, [u8; 32])) -> Header {
+    pub fn header(&self, kind: RecordKind, last: (u64, [u8; 32]), last_day: u32) -> Header {
         let state = self.follower.state();
         Header {
             kind,
@@ -121,7 +130,7 @@ impl<'a> Flow<'a> {
             seen_root: state.frontier.root(),
             agreed: self.agreed,
             roster_version: state.roster.version,
-            last_day: 0,
+            last_day,
             clear_len: 0,
             body_len: 0,
             body_hash: [0; 32],

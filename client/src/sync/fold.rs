@@ -17,6 +17,7 @@ use super::send::Sent;
 use super::upload::{Uploader, reserved};
 use crate::archive::{Note, OwnRecord};
 use crate::error::{Error, Result};
+use crate::event::{is_gone, last_day};
 use crate::fields::Fields;
 use crate::ids::PackId;
 use crate::log::EventsContent;
@@ -122,8 +123,11 @@ impl Flow<'_> {
 
     /// Sorts the tail into level-0 runs and adopts the runs that its records pin.
     pub fn add_tail(&mut self, plan: &mut Plan, dead: &Dead) -> Result<()> {
+        let gone = self.server_gone();
+        plan.known.catalogue.runs.retain(|_, run| !is_gone(run.last_day, gone));
         let mut rows: Vec<(u64, Vec<u8>)> = Vec::new();
-        let mut entries: BTreeMap<([u8; 32], u8), ChunkRunEntry> = BTreeMap::new();
+        let mut entries: BTreeMap<u32, BTreeMap<([u8; 32], u8), ChunkRunEntry>> = BTreeMap::new();
+        let record_days = self.archive.tail_days()?;
         let mut runs = Vec::new();
         let unread = || broken("the tail cannot be read");
         let mut contents: Vec<(u64, Zeroizing<Vec<u8>>)> = Vec::new();
@@ -135,28 +139,39 @@ impl Flow<'_> {
         for (index, content) in contents {
             let content = EventsContent::decode(&content).map_err(|_| unread())?;
             rows.extend(content.block.map(|block| (index, block)));
-            let living = content.chunks.into_iter().filter(|e| !dead.has_entry(e));
-            entries.extend(living.map(|e| (e.order(), e)));
+            let day = record_days.get(&index).copied().unwrap_or(0);
+            let living = content.chunks.into_iter().filter(|e| !dead.has_entry(e) && !is_gone(day, gone));
+            for entry in living {
+                entries.entry(day).or_default().insert(entry.order(), entry);
+            }
             for run in &content.runs {
                 runs.push(RunEntry::decode(&adopted(run, index)).map_err(|_| unread())?);
             }
         }
         let arrivals = (span.0 + 1, span.1 + 1);
-        let mut sources: Vec<Box<dyn Sorted + '_>> = Vec::with_capacity(rows.len());
+        let mut days: BTreeMap<u32, Vec<Box<dyn Sorted + '_>>> = BTreeMap::new();
         for (index, block) in rows {
-            let mut list: VecDeque<BlockRow> = read_block(&block, &self.keys.event).map_err(|_| unread())?.into();
-            list.retain(|row| !dead.has_row(row));
-            list.iter_mut().for_each(|row| row.arrival = index + 1);
-            sources.push(Box::new(list));
+            let mut of_days: BTreeMap<u32, VecDeque<BlockRow>> = BTreeMap::new();
+            for mut row in read_block(&block, &self.keys.event).map_err(|_| unread())? {
+                let day = last_day(&row.row);
+                if !dead.has_row(&row) && !is_gone(day, gone) {
+                    row.arrival = index + 1;
+                    of_days.entry(day).or_default().push_back(row);
+                }
+            }
+            for (day, list) in of_days {
+                days.entry(day).or_default().push(Box::new(list));
+            }
         }
         let mut made = Vec::new();
-        if !sources.is_empty() {
-            let label = self.label(0);
+        // Rows of different last days never share a run: it goes as a whole.
+        for (day, sources) in days {
+            let label = self.timed_label(0, day);
             let put = |run: SealedRun| made.push(run);
             merge_rows(self.merge_keys(), label, sources, &mut self.entropy(), put).map_err(merge_failed)?;
         }
-        if !entries.is_empty() {
-            let mut writer = ChunkRunWriter::new(self.label(0));
+        for (day, entries) in entries {
+            let mut writer = ChunkRunWriter::new(self.timed_label(0, day));
             for entry in entries.values() {
                 made.extend(writer.push(entry, &mut self.entropy()).map_err(|e| Error::Internal(e.to_string()))?);
             }
@@ -164,7 +179,8 @@ impl Flow<'_> {
         }
         set_span(&mut made, arrivals);
         plan.take(made);
-        plan.known.catalogue.runs.extend(runs.into_iter().map(|run| (run.pack.id, run)));
+        let there = runs.into_iter().filter(|run| !is_gone(run.last_day, gone));
+        plan.known.catalogue.runs.extend(there.map(|run| (run.pack.id, run)));
         Ok(())
     }
 
@@ -269,12 +285,13 @@ impl Flow<'_> {
         let named: Vec<PackId> = plan.pages().map(|page| page.id).collect();
         let mut uploader = Uploader::new(&self.work);
         for (id, (class, bytes)) in std::mem::take(&mut plan.made) {
+            let last_day = plan.known.catalogue.runs.get(&id).map_or(0, |run| run.last_day);
             if !named.contains(&id) {
-                adds.push(Add { pack: id, class, last_day: 0 });
+                adds.push(Add { pack: id, class, last_day });
             }
             let staged = reserved(id, class, self.vault.session.env.now_ms());
             self.archive.commit(|c| c.set_pack(&staged))?;
-            uploader.send(&self.vault.session, self.archive, id, class, bytes).await?;
+            uploader.send_timed(&self.vault.session, self.archive, id, class, last_day, bytes).await?;
         }
         uploader.finish(self.archive).await?;
         if adds.len() > HEAD_PACKS_MAX || plan.drops.len() > HEAD_PACKS_MAX {
@@ -297,7 +314,7 @@ impl Flow<'_> {
             drops: plan.drops.iter().map(|(pack, reason)| Drop { pack: *pack, reason: *reason }).collect(),
             pages,
         };
-        let digest = self.archive.digest()?.hash();
+        let digests = self.day_digests()?;
         let content = HeadContent {
             pages: plan.pages().map(copy).collect::<Result<_>>()?,
             authors: state
@@ -305,14 +322,14 @@ impl Flow<'_> {
                 .iter()
                 .map(|(device, last)| Author { device: *device, counter: last.counter, digest: last.digest })
                 .collect(),
-            digests: vec![(0, digest)],
+            digests: digests.iter().map(|(day, hash)| (*day, *hash)).collect(),
             counts: self.counts()?,
             least_format: FORMAT,
             front_last_day: 0,
             purged: std::mem::take(&mut plan.purged),
             rest: Fields::default(),
         };
-        self.digests.insert(clear.covered_size, digest);
+        self.digests.insert(clear.covered_size, digests);
         plan.known.generation = clear.generation;
         let sealed = self.seal(RecordKind::Head, self.last_own(), &clear.encode(), &content.encode());
         let sealed = sealed.map_err(|e| Error::Internal(e.to_string()))?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::flow::Flow;
 use crate::archive::Anchor;
 use crate::error::{Error, Result};
-use crate::event::{Kind, RowKey};
+use crate::event::{Kind, RowKey, last_day};
 use crate::ids::ChatId;
 use crate::pack::{BlockRow, SealedPack, seal_front_page};
 
@@ -52,8 +52,13 @@ impl Flow<'_> {
                 // What its owner deleted is not shown, and not written where the purge would have to come for it.
                 let deleted = self.archive.is_deleted(&stored.key)?;
                 if let Some(arrival) = stored.arrival.filter(|_| small && !deleted) {
+                    let row = stored.row()?;
+                    // A page of many chats would go with the first of its timers, and nobody be there to write another.
+                    if last_day(&row) != 0 {
+                        return Ok(true);
+                    }
                     let chat = Arc::new(stored.chat.clone());
-                    let row = BlockRow::new(&self.keys.event, chat, arrival + 1, stored.row()?);
+                    let row = BlockRow::new(&self.keys.event, chat, arrival + 1, row);
                     rows.insert(row.key, row);
                 }
                 Ok(true)

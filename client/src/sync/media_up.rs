@@ -9,7 +9,6 @@ use std::sync::Arc;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use proto::wire::events::EventsClear;
-use proto::wire::header::RecordKind;
 use proto::wire::limits::{PIN_BYTES_MAX, RECORD_PACKS_MAX};
 
 use super::apply::{entry, file_entry, stored};
@@ -39,6 +38,10 @@ type Packing = Job<std::result::Result<SealedChunkPack, PackError>>;
 
 /// What is under way between the files and the service.
 struct Line {
+    /// The last day of the packs it fills; 0 for those that stay.
+    day: u32,
+    /// Files that go by timers, each with its last day.
+    only: Arc<BTreeMap<FileId, u32>>,
     ids: Arc<ChunkIdKey>,
     reader: Option<FileReader>,
     reading: FuturesUnordered<Job<(FileReader, Vec<Came>)>>,
@@ -65,13 +68,42 @@ impl Flow<'_> {
     /// Sends every attachment at hand that the vault lacks. Answers how many files it now has, and how many of
     /// their bytes it had already.
     pub async fn push_media(&mut self) -> Result<(u64, u64)> {
-        let counts = self.archive.counts()?;
-        if counts.waiting == 0 {
+        let only = self.timed_only()?;
+        let waiting = self.archive.counts()?.waiting;
+        if waiting == 0 {
             return Ok((0, 0));
         }
+        // A pack, and the record that pins it, hold what goes on one day.
+        let mut days: BTreeSet<u32> = only.values().copied().collect();
+        days.insert(0);
+        let only = Arc::new(only);
+        let mut known_bytes = 0;
+        for day in days {
+            known_bytes += self.push_media_of(day, &only).await?;
+        }
+        let left = self.archive.counts()?.waiting;
+        Ok((waiting.saturating_sub(left), known_bytes))
+    }
+
+    /// Files that only messages with timers name. What the vault has not as long as it is named now waits again.
+    fn timed_only(&mut self) -> Result<BTreeMap<FileId, u32>> {
+        if !self.archive.has_timers()? {
+            return Ok(BTreeMap::new());
+        }
+        self.archive.settle()?;
+        let only = self.archive.timed_only()?;
+        self.archive.commit(|c| c.want_longer(&only))?;
+        Ok(only)
+    }
+
+    /// Sends attachments that are to be there until a last day; answers how many of their bytes the vault had already.
+    async fn push_media_of(&mut self, day: u32, only: &Arc<BTreeMap<FileId, u32>>) -> Result<u64> {
+        let counts = self.archive.counts()?;
         self.drop_lost_packs().await?;
         let ids = Arc::new(self.vault.ring.lifetime().chunk_id_key());
         let mut line = Line {
+            day,
+            only: only.clone(),
             reader: Some(FileReader::new(ids.clone(), Arc::new(Cutter::new(&self.keys.cut)))),
             ids,
             reading: FuturesUnordered::new(),
@@ -98,9 +130,8 @@ impl Flow<'_> {
         while self.step(&mut line).await? {}
         self.note_ended(&mut line)?;
         line.uploader.finish(self.archive).await?;
-        self.pin_chunks(&mut line.uploader).await?;
-        let left = self.archive.counts()?.waiting;
-        Ok((counts.waiting.saturating_sub(left), line.known_bytes))
+        self.pin_chunks(&mut line).await?;
+        Ok(line.known_bytes)
     }
 
     /// Takes the next thing that is done and begins what can follow it. False once nothing is under way.
@@ -116,7 +147,7 @@ impl Flow<'_> {
                 self.send_chunks(pack, line).await?;
                 if line.since_pin > PIN_BYTES_MAX - (64 << 20) || self.archive.staged_packs()?.len() >= PIN_PACKS {
                     line.uploader.finish(self.archive).await?;
-                    self.pin_chunks(&mut line.uploader).await?;
+                    self.pin_chunks(line).await?;
                     line.since_pin = 0;
                 }
             }
@@ -152,6 +183,9 @@ impl Flow<'_> {
             line.all = files.len() < FILES_AT_ONCE;
             line.after = files.last().map(|(file, _)| *file).or(line.after);
             for (file, bytes) in files {
+                if !line.is_for(&file) {
+                    continue;
+                }
                 if let Some(hand) = self.archive.at_hand(&file)? {
                     reader.add([Wanted { file, bytes, hand }]);
                 }
@@ -221,7 +255,7 @@ impl Flow<'_> {
 
     /// Takes a piece to be sealed where the vault lacks it; false where it has it.
     fn wanted(&mut self, line: &mut Line, piece: Piece, unknown: &mut Vec<Piece>) -> Result<bool> {
-        if line.pooled.contains(&piece.id) || self.archive.chunk(&piece.id)?.is_some() {
+        if line.pooled.contains(&piece.id) || self.archive.has_chunk_until(&piece.id, line.day)? {
             return Ok(false);
         }
         line.pooled.insert(piece.id);
@@ -241,7 +275,7 @@ impl Flow<'_> {
         self.archive.commit(|c| {
             c.set_pack(&staged)?;
             for entry in &pack.entries {
-                c.set_chunk(&stored(entry))?;
+                c.set_timed_chunk(&stored(entry), line.day)?;
             }
             ended.iter().try_for_each(|file| c.set_file_chunks(file))
         })?;
@@ -249,7 +283,7 @@ impl Flow<'_> {
             line.pooled.remove(&entry.id);
         }
         line.since_pin += pack.class.bytes() as u64;
-        line.uploader.send(&self.vault.session, self.archive, pack.id, pack.class, pack.bytes).await
+        line.uploader.send_timed(&self.vault.session, self.archive, pack.id, pack.class, line.day, pack.bytes).await
     }
 
     fn note_ended(&mut self, line: &mut Line) -> Result<()> {
@@ -258,9 +292,15 @@ impl Flow<'_> {
     }
 
     /// Signs records that pin what is staged, and the files that are whole by it, until nothing is left.
-    async fn pin_chunks(&mut self, uploader: &mut Uploader) -> Result<()> {
+    async fn pin_chunks(&mut self, line: &mut Line) -> Result<()> {
         loop {
-            let staged: BTreeSet<PackId> = self.archive.staged_packs()?.iter().map(|p| p.pack).collect();
+            let mut staged: BTreeSet<PackId> = BTreeSet::new();
+            for pack in self.archive.staged_packs()? {
+                // What an interrupted time left of another last day is pinned with that day's.
+                if self.archive.pack_day(&pack.pack)? == line.day {
+                    staged.insert(pack.pack);
+                }
+            }
             let mut found: BTreeMap<([u8; 32], u8), ChunkRunEntry> = BTreeMap::new();
             let mut packs: BTreeSet<PackId> = BTreeSet::new();
             for pack in staged.iter().take(RECORD_PACKS_MAX / 2) {
@@ -273,13 +313,19 @@ impl Flow<'_> {
             }
             let mut files = 0;
             for file in self.archive.whole_files()? {
+                if !line.is_for(&file.file) {
+                    continue;
+                }
                 // Packs whose chunks the file uses again are relied on as well.
                 let mut relied = BTreeSet::new();
+                let mut long_enough = true;
                 for chunk in &file.chunks {
+                    long_enough &= self.archive.has_chunk_until(chunk, line.day)?;
                     relied.extend(self.archive.chunk(chunk)?.map(|chunk| chunk.pack));
                 }
                 let more = relied.difference(&packs).count();
-                if relied.iter().any(|pack| staged.contains(pack) && !packs.contains(pack))
+                if !long_enough
+                    || relied.iter().any(|pack| staged.contains(pack) && !packs.contains(pack))
                     || packs.len() + more > RECORD_PACKS_MAX - 8
                 {
                     continue;
@@ -295,7 +341,8 @@ impl Flow<'_> {
             if files == 0 && packs.is_empty() {
                 return Err(broken("a file that waits relies on more packs than one record names"));
             }
-            match self.pin_entries(found.into_values().collect(), packs, uploader).await? {
+            let timed = (line.day, &*line.only);
+            match self.pin_entries(found.into_values().collect(), packs, &mut line.uploader, timed).await? {
                 Sent::Taken | Sent::Moved => {}
                 Sent::Gone(gone) => {
                     self.forget_packs(&gone)?;
@@ -310,13 +357,14 @@ impl Flow<'_> {
         entries: Vec<ChunkRunEntry>,
         mut packs: BTreeSet<PackId>,
         uploader: &mut Uploader,
+        (day, only): (u32, &BTreeMap<FileId, u32>),
     ) -> Result<Sent> {
         let clear =
             |packs: &BTreeSet<PackId>| EventsClear { packs: packs.iter().copied().collect(), permit: None }.encode();
         let chunks = entries.iter().filter(|e| matches!(e, ChunkRunEntry::Chunk(_))).count();
         let mut content = EventsContent { chunks: entries, ..EventsContent::default() };
         if chunks > RECORD_CHUNKS_MAX || content.encode().len() > content_bytes_max(clear(&packs).len()) {
-            let mut writer = ChunkRunWriter::new(self.label(0));
+            let mut writer = ChunkRunWriter::new(self.timed_label(0, day));
             let mut runs = Vec::new();
             for entry in std::mem::take(&mut content.chunks) {
                 runs.extend(writer.push(&entry, &mut self.entropy()).map_err(internal)?);
@@ -328,18 +376,21 @@ impl Flow<'_> {
                 self.archive.commit(|c| c.set_pack(&staged))?;
                 packs.insert(pack);
                 content.runs.push(run.entry);
-                uploader.send(&self.vault.session, self.archive, pack, class, run.bytes).await?;
+                uploader.send_timed(&self.vault.session, self.archive, pack, class, day, run.bytes).await?;
             }
             uploader.finish(self.archive).await?;
         }
-        let sealed = self.seal(RecordKind::Events, self.last_own(), &clear(&packs), &content.encode());
+        let sealed = self.seal_events(self.last_own(), day, &clear(&packs), &content.encode());
         let sealed = sealed.map_err(|e| Error::Internal(e.to_string()))?;
         let counter = sealed.record.header.counter;
         let own = OwnRecord { counter, record: sealed.record.encode().to_vec(), body: sealed.body };
         self.archive.commit(|c| c.send(&own, []))?;
         let sent = self.send_outbox().await?;
         if sent == Sent::Taken {
-            self.archive.commit(|c| c.settle_files())?;
+            self.archive.commit(|c| {
+                c.settle_files()?;
+                c.want_longer(only)
+            })?;
         }
         Ok(sent)
     }
@@ -354,6 +405,13 @@ impl Flow<'_> {
         let lost: Vec<PackId> = kept.iter().map(|p| p.pack).filter(|pack| !whole.contains(pack)).collect();
         debug_assert!(kept.iter().all(|p| matches!(p.state, PackState::Reserved | PackState::Staged)));
         self.forget_packs(&lost)
+    }
+}
+
+impl Line {
+    /// Whether a file is to be there until this line's last day.
+    fn is_for(&self, file: &FileId) -> bool {
+        self.only.get(file).copied().unwrap_or(0) == self.day
     }
 }
 

@@ -39,6 +39,7 @@ mod snapshot;
 mod take_in;
 mod through_head;
 mod tickets;
+mod timers;
 mod token;
 mod upload;
 mod verify;

@@ -40,6 +40,7 @@ impl Flow<'_> {
             });
             let answer = answer.await?;
             self.work.received(answer.entries.iter().map(|e| (e.leaf.len() + e.body.len()) as u64).sum());
+            self.note_clock(answer.server_time_ms)?;
             served = self.served(answer.log.as_ref(), &answer.consistency)?;
             if answer.trimmed.is_some() {
                 served = self.skip_to_head().await?;
@@ -56,6 +57,7 @@ impl Flow<'_> {
         }
         self.take_in_named().await?;
         self.learn_moved().await?;
+        self.expire()?;
         self.compare_head()
     }
 
@@ -136,8 +138,8 @@ impl Flow<'_> {
     /// Remembers the digest at the size reached, if nothing of that size is still to be fetched.
     pub fn note_digest(&mut self) -> Result<()> {
         if self.archive.runs()?.is_empty() {
-            let digest = self.archive.digest()?.hash();
-            self.digests.insert(self.follower.size(), digest);
+            let digests = self.day_digests()?;
+            self.digests.insert(self.follower.size(), digests);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Making whole what a check found damaged, from what this device has.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use proto::wire::head::DropReason;
@@ -10,6 +10,7 @@ use super::flow::Flow;
 use super::fold::Replaced;
 use crate::archive::Note;
 use crate::error::{Error, Result};
+use crate::event::last_day;
 use crate::ids::PackId;
 use crate::pack::{BlockRow, ChunkRunEntry, ChunkRunWriter, Family, RunEntry, RunWriter};
 
@@ -86,13 +87,17 @@ impl Flow<'_> {
 
     /// Writes every row that a run may have held: those of its chats within its time, as the log holds them.
     fn reseal_rows(&self, run: &RunEntry, replaced: &mut Replaced) -> Result<()> {
-        let mut writer = RunWriter::new(self.label(run.level), &self.keys.event);
+        let mut writer = RunWriter::new(self.timed_label(run.level, run.last_day), &self.keys.event);
         let mut entropy = self.entropy();
         let mut made = Vec::new();
         self.archive.each_row(None, true, |stored| {
             let held = run.filter.may_hold(&stored.key.chat) && (run.time.0..=run.time.1).contains(&stored.key.time);
             if let Some(arrival) = stored.arrival.filter(|_| held) {
-                let row = BlockRow::new(&self.keys.event, Arc::new(stored.chat.clone()), arrival + 1, stored.row()?);
+                let row = stored.row()?;
+                if last_day(&row) != run.last_day {
+                    return Ok(true);
+                }
+                let row = BlockRow::new(&self.keys.event, Arc::new(stored.chat.clone()), arrival + 1, row);
                 let pushed = writer.push(&row, &mut entropy);
                 made.extend(pushed.map_err(|_| crate::archive::ArchiveError::Refused("a row that no block takes"))?);
             }
@@ -104,9 +109,9 @@ impl Flow<'_> {
         Ok(())
     }
 
-    /// Writes one chunk run of everything this device knows of chunks and files.
+    /// Writes a chunk run of everything this device knows of chunks and files, one for each last day.
     fn reseal_chunks(&self, replaced: &mut Replaced) -> Result<()> {
-        let mut entries: std::collections::BTreeMap<([u8; 32], u8), ChunkRunEntry> = std::collections::BTreeMap::new();
+        let mut days: BTreeMap<u32, BTreeMap<([u8; 32], u8), ChunkRunEntry>> = BTreeMap::new();
         let mut chunks = Vec::new();
         self.archive.each_chunk(|chunk| {
             chunks.push(chunk);
@@ -114,19 +119,22 @@ impl Flow<'_> {
         })?;
         for chunk in &chunks {
             let entry = ChunkRunEntry::Chunk(super::apply::entry(chunk)?);
-            entries.insert(entry.order(), entry);
+            days.entry(self.archive.pack_day(&chunk.pack)?).or_default().insert(entry.order(), entry);
         }
         for file in self.archive.all_file_chunks()? {
+            let day = self.archive.file_day(&file.file)?;
             let entry = super::apply::file_entry(file);
-            entries.insert(entry.order(), entry);
+            days.entry(day).or_default().insert(entry.order(), entry);
         }
-        let mut writer = ChunkRunWriter::new(self.label(0));
         let mut entropy = self.entropy();
         let mut made = Vec::new();
-        for entry in entries.values() {
-            made.extend(writer.push(entry, &mut entropy).map_err(|e| Error::Internal(e.to_string()))?);
+        for (day, entries) in days {
+            let mut writer = ChunkRunWriter::new(self.timed_label(0, day));
+            for entry in entries.values() {
+                made.extend(writer.push(entry, &mut entropy).map_err(|e| Error::Internal(e.to_string()))?);
+            }
+            made.extend(writer.finish(&mut entropy).map_err(|e| Error::Internal(e.to_string()))?);
         }
-        made.extend(writer.finish(&mut entropy).map_err(|e| Error::Internal(e.to_string()))?);
         let covered = self.follower.size();
         for run in &mut made {
             run.entry.arrival = (1, covered + 1);

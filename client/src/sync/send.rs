@@ -2,7 +2,7 @@
 
 use proto::v1;
 use proto::v1::refusal::Reason;
-use proto::wire::header::{Leaf, Record, RecordKind};
+use proto::wire::header::{Header, Leaf, Record, RecordKind};
 use proto::wire::limits::{BATCH_BYTES_MAX, BATCH_PACKS_MAX, BATCH_RECORDS_MAX, RECORD_BYTES};
 
 use super::contact::odd;
@@ -41,7 +41,21 @@ impl Flow<'_> {
         clear: &[u8],
         content: &[u8],
     ) -> Result<SealedRecord, BodyTooLong> {
-        let header = self.header(kind, last);
+        self.seal_with(self.header(kind, last, 0), clear, content)
+    }
+
+    /// Seals a record of rows that share a last day, behind `last`.
+    pub fn seal_events(
+        &self,
+        last: (u64, [u8; 32]),
+        last_day: u32,
+        clear: &[u8],
+        content: &[u8],
+    ) -> Result<SealedRecord, BodyTooLong> {
+        self.seal_with(self.header(RecordKind::Events, last, last_day), clear, content)
+    }
+
+    fn seal_with(&self, header: Header, clear: &[u8], content: &[u8]) -> Result<SealedRecord, BodyTooLong> {
         let device = &self.vault.session.device;
         seal_record(device, self.keyring().current(), header, clear, content, &mut self.entropy())
     }

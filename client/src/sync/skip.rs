@@ -49,6 +49,7 @@ impl Flow<'_> {
         let ring = ring.encode();
         let incarnation = self.follower.state().incarnation;
         self.follower = Follower::through_head(self.account(), incarnation, start, authors, Some(seen), newest);
+        self.follower.told(self.server_ms.map_or(0, i64::unsigned_abs));
         self.archive.commit(|c| c.set_note(Note::Roster, Some(&ring)))?;
         self.read_tail(&opened, &known, Some(note), true).await?;
         // What of it the log has comes back with the runs, and is then not sent again.

@@ -9,6 +9,7 @@ use super::packs::{NoPack, Packs, ServicePacks};
 use crate::archive::Archive;
 use crate::crypto::EventKey;
 use crate::error::{Error, Result};
+use crate::event::is_gone;
 use crate::ids::{AccountId, PackId};
 use crate::log::EventsContent;
 use crate::pack::{Damaged, Family, RunEntry, open_run, open_sound_blocks, read_block_frames, read_chunk_block};
@@ -31,7 +32,8 @@ impl Flow<'_> {
     pub async fn take_in_runs(&mut self, go_on: bool) -> Result<TakenIn> {
         let source = ServicePacks { session: &self.vault.session, work: &self.work };
         let account = &self.vault.session.identity.account;
-        let taken = take_in(&source, account, &self.keys.event, self.archive, &self.work, go_on).await?;
+        let gone = self.server_gone();
+        let taken = take_in(&source, account, &self.keys.event, self.archive, &self.work, (go_on, gone)).await?;
         if taken.rows > 0 {
             let now = self.server_now();
             self.archive.commit(|c| c.note_strange_deletions(now))?;
@@ -40,14 +42,15 @@ impl Flow<'_> {
     }
 }
 
-/// Fetches the archive's waiting runs from any source of packs: messages before chunks, the newest first.
+/// Fetches the archive's waiting runs from any source of packs: messages before chunks, the newest first. One that is
+/// not there although its last day is over, `gone` being the last that is, went by its timer and is let go of.
 pub(super) async fn take_in(
     source: &dyn Packs,
     account: &AccountId,
     ids: &EventKey,
     archive: &mut Archive,
     work: &Work,
-    go_on: bool,
+    (go_on, gone): (bool, u32),
 ) -> Result<TakenIn> {
     let waiting = waiting(archive)?;
     let chunks = waiting.iter().any(|run| run.family == Family::Chunks);
@@ -73,6 +76,7 @@ pub(super) async fn take_in(
         };
         match taken {
             Ok(rows) => out.rows += rows,
+            Err(_) if is_gone(run.last_day, gone) => archive.commit(|c| c.drop_run(&id))?,
             Err(why) if go_on => {
                 let saved = take_sound(archive, account, ids, &run, &bytes)?;
                 out.rows += saved;
@@ -96,12 +100,13 @@ pub(super) async fn take_in(
 
 /// Notes once more what records above the head say of chunks: it is newer than any run, and was read before.
 fn again_from_tail(archive: &mut Archive) -> Result<()> {
-    let mut contents = Vec::new();
-    archive.each_tail(|_, content| {
-        contents.extend(EventsContent::decode(content).ok());
+    let (mut contents, days) = (Vec::new(), archive.tail_days()?);
+    archive.each_tail(|index, content| {
+        let day = days.get(&index).copied().unwrap_or(0);
+        contents.extend(EventsContent::decode(content).ok().map(|content| (content, day)));
         Ok(())
     })?;
-    Ok(archive.commit(|c| contents.iter().try_for_each(|content| set_entries(c, &content.chunks)))?)
+    Ok(archive.commit(|c| contents.iter().try_for_each(|(content, day)| set_entries(c, &content.chunks, *day)))?)
 }
 
 fn waiting(archive: &Archive) -> Result<Vec<RunEntry>> {
@@ -158,7 +163,7 @@ fn take_sound(archive: &mut Archive, account: &AccountId, ids: &EventKey, run: &
             }
             Family::Chunks => {
                 let Ok(entries) = read_chunk_block(block) else { continue };
-                archive.commit(|c| set_entries(c, &entries))?;
+                archive.commit(|c| set_entries(c, &entries, run.last_day))?;
             }
         }
     }
@@ -173,7 +178,7 @@ fn take_chunks(archive: &mut Archive, account: &AccountId, run: &RunEntry, bytes
     let Ok(blocks) = read() else { return Ok(Err("damaged")) };
     archive.commit(|c| {
         for entries in &blocks {
-            set_entries(c, entries)?;
+            set_entries(c, entries, run.last_day)?;
         }
         c.drop_run(&run.pack.id)?;
         c.set_restored(&run.pack.id)

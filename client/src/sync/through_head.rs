@@ -60,6 +60,7 @@ impl Flow<'_> {
         let witnessed = self.follower.state().frontier.clone();
         let incarnation = self.follower.state().incarnation;
         self.follower = Follower::through_head(self.account(), incarnation, start, authors, seen, newest);
+        self.follower.told(self.server_ms.map_or(0, i64::unsigned_abs));
         self.read_tail(&opened, &witnessed, note, lost.is_empty()).await?;
         Ok(lost)
     }

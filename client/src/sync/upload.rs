@@ -44,6 +44,19 @@ impl Uploader {
         class: Class,
         bytes: Vec<u8>,
     ) -> Result<()> {
+        self.send_timed(session, archive, id, class, 0, bytes).await
+    }
+
+    /// As [`send`](Self::send), a pack that goes after its last day.
+    pub async fn send_timed(
+        &mut self,
+        session: &Session,
+        archive: &mut Archive,
+        id: PackId,
+        class: Class,
+        last_day: u32,
+        bytes: Vec<u8>,
+    ) -> Result<()> {
         while self.sending.len() >= IN_FLIGHT_MAX {
             self.one(archive).await?;
         }
@@ -58,7 +71,7 @@ impl Uploader {
         self.sending.spawn(async move {
             with_retry(&env, &work, || async {
                 let turn = turns.clone().acquire_owned().await.map_err(|e| Error::Internal(e.to_string()))?;
-                let answer = remote.put_pack(&token, id, class.number(), bytes.clone(), turn).await;
+                let answer = remote.put_timed_pack(&token, id, (class.number(), last_day), bytes.clone(), turn).await;
                 answer.or_error(&server, &account)
             })
             .await?;

@@ -49,6 +49,7 @@ fn line(ordered: &Ordered, media: &mut Media<'_>, totals: &mut Totals) -> Result
     }
     line.some("edited_at", m.edited_at.map(|ms| format_iso(ms, true)).as_deref());
     line.flag("edited", m.edited, m.edited != m.edited_at.is_some()).flag("deleted", true, m.deleted_in_source);
+    line.some("expires_at", m.expires_at.map(|ms| format_iso(ms, true)).as_deref());
     let mut reactions: Vec<_> = m.reactions.iter().collect();
     reactions.sort();
     line.list(

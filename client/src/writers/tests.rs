@@ -47,6 +47,7 @@ fn message(native: &str, time: i64, text: &str) -> Message {
         edited_at: None,
         edited: false,
         deleted_in_source: false,
+        expires_at: None,
         action: None,
         extra: None,
     }

@@ -7,6 +7,7 @@ pub mod head;
 pub mod header;
 pub mod ids;
 pub mod ladder;
+pub mod last_day;
 pub mod limits;
 pub mod roster;
 pub mod signin;

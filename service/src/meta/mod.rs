@@ -89,6 +89,10 @@ pub trait Meta: Send + Sync + 'static {
     async fn pack_swept(&self, pack: DuePack, now_ms: u64) -> Result<()>;
     /// Drops single-use values and guess budgets that say nothing any more.
     async fn drop_expired(&self, now_ms: u64) -> Result<()>;
+    /// Accounts with packs or bodies whose last day is over.
+    async fn expiring(&self, now_ms: u64, limit: usize) -> Result<Vec<AccountId>>;
+    /// Makes an account's next packs due, and erases its next bodies, whose last day is over; true when none are left.
+    async fn expire_step(&self, account: &AccountId, now_ms: u64) -> Result<bool>;
     /// Accounts with bodies that a confirmed head covers.
     async fn trimming(&self, limit: usize) -> Result<Vec<AccountId>>;
     /// Erases an account's next bodies that may go; true when none are left.

@@ -7,7 +7,7 @@ use proto::wire::ladder::Class;
 use proto::wire::roster::SlotKind;
 use proto::wire::slot::AccountName;
 
-use super::ops::{account, admin, append, gate, mailbox, mirror, pack, read, roster, sweep, trim};
+use super::ops::{account, admin, append, expire, gate, mailbox, mirror, pack, read, roster, sweep, trim};
 use super::tables::Tables;
 use super::types::*;
 use super::{Caller, Meta, Result};
@@ -133,6 +133,15 @@ impl<S: Transactions> Meta for S {
 
     async fn drop_expired(&self, now_ms: u64) -> Result<()> {
         self.write(move |t| gate::drop_expired(t, now_ms)).await
+    }
+
+    async fn expiring(&self, now_ms: u64, limit: usize) -> Result<Vec<AccountId>> {
+        self.read(move |t| t.expiring(now_ms, limit)).await
+    }
+
+    async fn expire_step(&self, account: &AccountId, now_ms: u64) -> Result<bool> {
+        let account = *account;
+        self.write(move |t| expire::step(t, &account, now_ms)).await
     }
 
     async fn trimming(&self, limit: usize) -> Result<Vec<AccountId>> {

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use proto::wire::ids::{AccountId, DeviceId, PackId};
 use proto::wire::ladder::Class;
+use proto::wire::last_day::is_past;
 use proto::wire::roster::SlotKind;
 use proto::wire::slot::AccountName;
 use proto::wire::tree::{Frontier, Hash};
@@ -94,6 +95,8 @@ pub struct LogRow {
     pub erased: bool,
     /// `AccountRow::body_bytes` before this entry.
     pub bytes_before: u64,
+    /// The last day of a record of events, 0 for none: its body goes after it, head or no head.
+    pub last_day: u32,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -138,7 +141,7 @@ pub struct DroppedBy {
 impl PackRow {
     /// Not past its due time: there for every check.
     pub fn live(&self, now_ms: u64) -> bool {
-        self.due_ms.is_none_or(|due| now_ms < due)
+        self.due_ms.is_none_or(|due| now_ms < due) && !is_past(self.last_day, now_ms)
     }
 
     /// A record or head pins it.
@@ -222,6 +225,12 @@ pub trait Tables {
     fn permits(&mut self, account: &AccountId) -> Result<Vec<PermitRow>>;
     fn put_permit(&mut self, account: &AccountId, row: &PermitRow) -> Result<()>;
     fn remove_permit(&mut self, account: &AccountId, signature: &[u8; 64]) -> Result<()>;
+    /// Accounts with packs that are past their last day and not due yet, or with bodies past it.
+    fn expiring(&mut self, now_ms: u64, limit: usize) -> Result<Vec<AccountId>>;
+    /// An account's packs that are past their last day and not due yet, by id.
+    fn packs_past(&mut self, account: &AccountId, now_ms: u64, limit: usize) -> Result<Vec<PackRow>>;
+    /// Entries of an account that are past their last day and still have bodies, in order.
+    fn bodies_past(&mut self, account: &AccountId, now_ms: u64, limit: usize) -> Result<Vec<u64>>;
     /// Accounts with bodies that may go.
     fn trimming(&mut self, limit: usize) -> Result<Vec<AccountId>>;
 

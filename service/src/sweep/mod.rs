@@ -28,6 +28,8 @@ pub struct Swept {
     pub accounts: u64,
     /// Accounts whose logs lost bodies that heads cover.
     pub trimmed: u64,
+    /// Accounts in which something's last day was over.
+    pub expired: u64,
     /// Steps that failed and will be tried again.
     pub failed: u64,
 }
@@ -67,6 +69,8 @@ impl Sweep {
     /// Goes once through all that is due.
     pub async fn once(&self) -> Swept {
         let mut swept = Swept::default();
+        let outcome = self.last_days(&mut swept).await;
+        swept.note(outcome);
         let outcome = self.packs(&mut swept).await;
         swept.note(outcome);
         let outcome = self.accounts(&mut swept).await;
@@ -100,6 +104,16 @@ impl Sweep {
                 None => return Ok(()),
             }
         }
+    }
+
+    /// Makes packs due, and erases bodies, whose last day is over.
+    async fn last_days(&self, swept: &mut Swept) -> Result<(), SweepError> {
+        let now = self.clock.now_ms();
+        for account in self.meta.expiring(now, LIST).await? {
+            while !self.meta.expire_step(&account, now).await? {}
+            swept.expired += 1;
+        }
+        Ok(())
     }
 
     /// Erases bodies that confirmed heads cover.

@@ -68,6 +68,8 @@ def _filled(row, a, b, scopes, bare=True):
     fields = {t: v for t, v in row.fields.items() if not bare or t not in _scopes(row)}
     for tag, scope in (*_scopes(a).items(), *_scopes(b).items()):
         both = [other.fields[tag] for other in (a, b) if tag in other.fields]
+        if tag == Tag.EXPIRES_AT and len(both) == 1:
+            continue  # What any source has without a timer stays.
         if scope in scopes and both:
             fields[tag] = both[0] if both[0] == both[-1] else _join_field(tag, *both)
     return Row(row.kind, row.time, row.target, row.native, dict(sorted(fields.items())))

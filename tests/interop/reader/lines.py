@@ -140,6 +140,7 @@ def line(m, title, written):
         out.put(reply_chat=m.reply.conversation, reply_text=m.reply.quoted_text)
     out.put(edited_at=None if m.edited_at is None else iso(m.edited_at, True))
     out.put(edited=m.edited if m.edited != (m.edited_at is not None) else None, deleted=m.deleted or None)
+    out.put(expires_at=None if m.expires_at is None else iso(m.expires_at, True))
     out.list("reactions", (Object().put(by=by, by_id=id, emoji=emoji) for by, id, emoji in m.reactions))
     out.list("attachments", [_attachment(item, written(m, item)) for item in m.attachments])
     out.put(source=m.chat.source, native=m.native, kind=KINDS[m.kind], action=m.action)

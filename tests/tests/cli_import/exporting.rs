@@ -59,6 +59,38 @@ fn parts_are_chosen_by_chat_time_and_media() {
 }
 
 #[test]
+fn messages_with_timers_are_left_out_unless_asked_for() {
+    let site = Site::new();
+    let (laptop, _) = site.registered("laptop");
+    let dir = site.dir.path();
+    let line = |id: &str, more: &str| {
+        format!(
+            "{{\"id\":\"{id}\",\"chat\":\"c\",\"sender\":\"Ana\",\"ts\":\"2024-05-13T08:00:00.000Z\",\"text\":\"says {id}\"{more}}}\n"
+        )
+    };
+    let timer = ",\"expires_at\":\"2099-05-13T08:00:00.000Z\",\"reactions\":[{\"by\":\"Bo\",\"emoji\":\"x\"}]";
+    let lines = line("1", "") + &line("2", timer) + &line("3", ",\"expires_at\":\"2024-05-14T08:00:00.000Z\"");
+    let given = write(dir.join("given/messages.jsonl"), lines);
+    // The third has gone long ago: it is taken in here and goes once the server has told the time.
+    laptop.run(&["backup", &given]).succeeds();
+    laptop.run(&["sync"]).succeeds();
+    let out = |name: &str| dir.join(name).display().to_string();
+    let told = laptop.json(&["export", "--as", "jsonl", "--out", &out("a")]);
+    assert_eq!(told["messages"], 1);
+    let told = laptop.json(&["export", "--as", "jsonl", "--with-timed", "--out", &out("b")]);
+    assert_eq!(told["messages"], 2);
+    let text = fs::read_to_string(dir.join("b/messages.jsonl")).unwrap();
+    let timed = text.lines().find(|line| line.contains("says 2")).unwrap();
+    assert!(timed.contains("\"expires_at\":\"2099-05-13T08:00:00.000Z\""), "{timed}");
+    assert!(!text.contains("says 3"), "its time is over");
+    let other = Site::new();
+    let (stranger, _) = other.registered("stranger");
+    stranger.run(&["import", &out("b")]).succeeds();
+    stranger.run(&["export", "--as", "jsonl", "--with-timed", "--out", &out("c")]).succeeds();
+    assert_eq!(content(&dir.join("b")), content(&dir.join("c")));
+}
+
+#[test]
 fn an_older_snapshot_shows_what_was_and_changes_nothing() {
     let site = Site::new();
     let (laptop, _) = site.registered("laptop");

@@ -7,7 +7,7 @@ use crate::archive::error::Result;
 use crate::archive::parts::{Parts, Weight};
 use crate::archive::rows::{RowKey, long_file};
 use crate::crypto::Digest;
-use crate::event::{Chat, Kind, Row, tag};
+use crate::event::{Chat, Kind, Row, RowHead, last_day, tag};
 use crate::ids::{EventId, FileId};
 use crate::pack::{BLOCK_BYTES_MAX, BlockRow, FrameBuilder};
 
@@ -153,6 +153,10 @@ pub fn prepare(parts: &Parts, chat: &Chat, rows: &[Gathered], packed: Option<Vec
     for (at, row) in rows.iter().enumerate() {
         let before = at.checked_sub(1).and_then(|at| rows.get(at));
         if before.is_some_and(|before| before.key >= row.key) || !Gather::takes(row.key.kind) {
+            return Ok(None);
+        }
+        // A row with a timer must be found again when it goes.
+        if RowHead::may_hold(&row.encoded, tag::EXPIRES_AT) && last_day(&row.row()?) != 0 {
             return Ok(None);
         }
         frame.push(row.arrival, &row.encoded);

@@ -158,6 +158,7 @@ fn message(chat: &Chat, id: EventId, row: &Row) -> Message {
         edited_at: None,
         edited: false,
         deleted_in_source: false,
+        expires_at: row.fields.number(tag::EXPIRES_AT),
         action: row.fields.text(tag::ACTION).map(str::to_owned),
         extra: row.fields.text(tag::EXTRA).map(str::to_owned),
     }

@@ -55,6 +55,9 @@ pub(super) fn from_entries(
     acts::delete_media(&mut message.attachments, acts);
     set_texts(&mut message, texts);
     message.edited |= edited;
+    // It is there as long as one of its rows is.
+    let ends: Option<Vec<i64>> = entries.iter().map(|e| e.row.fields.number(tag::EXPIRES_AT)).collect();
+    message.expires_at = ends.and_then(|ends| ends.into_iter().max());
     let deleted = entries.iter().any(|e| e.content.class == Class::Deleted);
     message.deleted_in_source |= deleted || acts.iter().any(|(_, r)| r.kind == Kind::SOURCE_DELETE);
     message.reactions = acts::reactions(acts.iter().map(|(_, r)| *r));
@@ -87,6 +90,7 @@ pub(super) fn base(chat: &Chat, id: EventId, row_ids: Vec<EventId>, row: &Row) -
         versions: Vec::new(),
         edited_at: None,
         edited: false,
+        expires_at: row.fields.number(tag::EXPIRES_AT),
         deleted_in_source: false,
         action: text(tag::ACTION),
         extra: text(tag::EXTRA),

@@ -255,6 +255,10 @@ fn changes(map: &mut Map, read: &mut Read) {
     } else if map.get("edited_at") == Some(&Json::Null) {
         map.remove("edited_at");
     }
+    if let Some(ms) = time_of(map.get("expires_at")) {
+        read.row.fields.set_number(tag::EXPIRES_AT, ms);
+        map.remove("expires_at");
+    }
     read.edited = take_bool(map, "edited").unwrap_or(edited_at.is_some());
     read.deleted = take_bool(map, "deleted").unwrap_or(false);
     let (time, native) = (read.row.time, read.row.native.clone());
@@ -290,6 +294,12 @@ fn changes(map: &mut Map, read: &mut Read) {
     });
     read.reactions = rows.len() as u64;
     read.about.extend(rows);
+    if let Some(at) = read.row.fields.number(tag::EXPIRES_AT) {
+        // What is said of a message goes with it.
+        for row in &mut read.about {
+            row.fields.set_number(tag::EXPIRES_AT, at);
+        }
+    }
 }
 
 /// Reads a list of objects. Items that do not read stay in the map.

@@ -18,10 +18,12 @@ use super::restore::{Media, Missing, RestoreOptions};
 use super::snapshot::snapshots;
 use super::take_in::take_in;
 use super::through_head::{list_runs, take_front};
+use super::timers::{hashes, same};
 use crate::archive::Archive;
 use crate::crypto::{Keyring, RecoveryKey};
 use crate::env::{Env, Hands};
 use crate::error::{Error, Result};
+use crate::event::gone_day;
 use crate::home::{Home, KeyStore};
 use crate::ids::{AccountId, EventId};
 use crate::pack::Family;
@@ -86,7 +88,8 @@ impl Kept {
         work: &Work,
     ) -> Result<(Self, FromBucket)> {
         let folder = Folder::at(bucket);
-        let hands = env.hands;
+        // Nobody else tells the time here; and it only says that what is not there went by its timer.
+        let (hands, gone) = (env.hands, gone_day(env.now_ms()));
         let found = InBucket::open(&folder, key)?;
         let kept = match Self::open(home, keys, env.clone()) {
             Err(Error::NotSetUp) => Self::of(&found, home, keys, env)?,
@@ -109,6 +112,7 @@ impl Kept {
             keyring: &found.open.keyring,
             archive: &mut archive,
             hands,
+            gone,
             work,
             lost: Vec::new(),
             differs: false,
@@ -153,6 +157,8 @@ struct Filling<'a> {
     keyring: &'a Keyring,
     archive: &'a mut Archive,
     hands: Hands,
+    /// The last of the days that are over.
+    gone: u32,
     work: &'a Work,
     lost: Vec<Lost>,
     differs: bool,
@@ -184,7 +190,7 @@ impl Filling<'_> {
             self.lose(&page.hex(), "page", why, 0);
         }
         list_runs(self.archive, &known.catalogue, None)?;
-        let taken = take_in(&self.source, self.account, &ids, self.archive, self.work, true).await?;
+        let taken = take_in(&self.source, self.account, &ids, self.archive, self.work, (true, self.gone)).await?;
         self.archive.settle()?;
         for (run, rows, why) in taken.lost {
             let is_text = known.catalogue.runs.get(&run).is_none_or(|entry| entry.family == Family::Messages);
@@ -195,7 +201,7 @@ impl Filling<'_> {
         if whole {
             self.archive.commit(|c| c.clear_restored())?;
             // Rows of a newer format are kept and not understood: their digest is not ours to judge.
-            self.differs = readable && stated != [(0, self.archive.digest()?.hash())];
+            self.differs = readable && !same(&stated, &hashes(self.archive.digests()?), self.gone);
         }
         Ok(())
     }

@@ -67,7 +67,8 @@ impl Flow<'_> {
             body: sealed.body,
         }];
         left |= taken < rows.len();
-        let early = self.tickets.next.is_some() && self.archive.knows_none(&rows)?;
+        let early =
+            self.tickets.next.is_some() && self.archive.knows_none(&rows)? && self.archive.keeps_as_given(&rows)?;
         let (signed, answer) = {
             let Self { vault, archive, work, pushed_events, .. } = &mut *self;
             let mut call = std::pin::pin!(append(&vault.session, work, &own));
@@ -133,7 +134,7 @@ fn keep_signed(
 ) -> Result<bool> {
     let (puts, signed) = archive.commit(|c| {
         let puts = rows.iter().map(|row| c.add_row(&row.chat, &row.row)).collect::<crate::archive::Result<Vec<_>>>()?;
-        let as_sealed = puts.iter().take(taken).all(|put| put.new && put.versions == 0);
+        let as_sealed = puts.iter().take(taken).all(|put| put.new && put.as_given && put.versions == 0);
         if as_sealed {
             for own in own {
                 c.send(own, puts.iter().take(taken).map(|put| put.key))?;

@@ -91,7 +91,9 @@ impl Flow<'_> {
 
     /// Writes chunk runs that list anything dead again without it, and where the moved chunks lie now.
     async fn purge_chunk_runs(&mut self, plan: &mut Plan, dead: &Dead, moved: Vec<ChunkEntry>) -> Result<()> {
-        let chunk_runs = plan.known.catalogue.runs.values().filter(|run| run.family == Family::Chunks);
+        // Those of attachments with a last day go by themselves.
+        let chunk_runs =
+            plan.known.catalogue.runs.values().filter(|run| run.family == Family::Chunks && run.last_day == 0);
         let mut ids: Vec<((u64, u64), PackId)> = chunk_runs.map(|run| (run.arrival, run.pack.id)).collect();
         // Of two entries of one id the later stays.
         ids.sort_unstable();

@@ -76,16 +76,22 @@ impl Flow<'_> {
         loop {
             self.work.check()?;
             // In this order: chats are settled only where there is something to do.
-            let media_due = self.media_due()?;
-            if media_due || !self.due()?.is_empty() {
+            let (media_due, expired) = (self.media_due()?, self.archive.has_timed_files()?);
+            if media_due || expired || !self.due()?.is_empty() {
                 self.archive.settle()?;
             }
             let media = if media_due { self.media_that_goes()? } else { BTreeSet::new() };
-            if (media.is_empty() && self.due()?.is_empty()) || !self.can_fold()? {
+            let nothing = media.is_empty() && !expired && self.due()?.is_empty();
+            if nothing || !self.can_fold()? {
                 self.archive.forget_unnamed()?;
                 return Ok(purged);
             }
             let due = self.due()?;
+            if due.is_empty() && media.is_empty() && !self.holds_expired_files()? {
+                // Another device has seen to it.
+                self.archive.commit(|c| c.settle_expired_files())?;
+                continue;
+            }
             let count = due.len() as u64;
             let generation = self.follower.state().head.as_ref().map_or(0, |head| head.generation);
             let round = match self.purge_once(&due, &media, &mut progress).await {
@@ -121,7 +127,8 @@ impl Flow<'_> {
         if whole {
             whole = self.purge_media(&mut plan, &mut dead, progress).await?;
         }
-        if whole {
+        // What went by its timer has erased its bodies with it.
+        if whole && !due.is_empty() {
             let dropped: BTreeSet<PackId> = plan.drops.keys().copied().collect();
             let size = self.follower.size();
             whole = self.bodies_with(&mut progress.bodies, &dead, &dropped, size, &mut plan.erase).await?;
@@ -153,8 +160,11 @@ impl Flow<'_> {
                 progress.front_written = true;
                 progress.bodies.erased(&erased);
                 if whole {
-                    // Also of packs that could not be read, and stay.
-                    self.archive.commit(|c| dead.chunks.iter().try_for_each(|chunk| c.drop_chunk(chunk)))?;
+                    self.archive.commit(|c| {
+                        c.settle_expired_files()?;
+                        // Also of packs that could not be read, and stay.
+                        dead.chunks.iter().try_for_each(|chunk| c.drop_chunk(chunk))
+                    })?;
                 }
                 self.learn_moved().await?;
                 if whole {
@@ -172,6 +182,7 @@ impl Flow<'_> {
         let rows = due.iter().flat_map(|d| d.names.iter().copied()).collect();
         let mut files = self.archive.files_of_dead(due)?;
         files.extend(media.iter().copied());
+        files.extend(self.archive.expired_files()?);
         let mut dead = Dead { rows, files, ..Dead::default() };
         if !dead.files.is_empty() {
             let lists = match progress.lists.take() {
@@ -184,6 +195,16 @@ impl Flow<'_> {
         Ok(dead)
     }
 
+    /// Whether packs are known to hold attachments that went with their messages by timers.
+    fn holds_expired_files(&self) -> Result<bool> {
+        for file in self.archive.expired_files()? {
+            if !self.archive.packs_of_file(&file)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Removes rows that lie in no run any more, because another device purged them.
     fn purge_here(&mut self, due: &[Grave]) -> Result<()> {
         let size = self.follower.size();
@@ -191,7 +212,7 @@ impl Flow<'_> {
             for deletion in due {
                 c.purge(&deletion.chat, &deletion.row, size)?;
             }
-            Ok(())
+            c.settle_expired_files()
         })?;
         self.archive.forget_unnamed()?;
         Ok(())

@@ -72,7 +72,7 @@ impl Flow<'_> {
             return Ok(None);
         }
         let mut entropy = self.entropy();
-        let mut writer = RunWriter::new(self.label(run.level), &self.keys.event);
+        let mut writer = RunWriter::new(self.timed_label(run.level, run.last_day), &self.keys.event);
         let mut rows = open()?;
         let mut made = Vec::new();
         while let Some(row) = rows.next_row().map_err(failed)? {

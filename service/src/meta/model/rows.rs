@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use proto::wire::ids::{AccountId, DeviceId, PackId};
+use proto::wire::last_day::is_past;
 use proto::wire::roster::SlotKind;
 use proto::wire::slot::AccountName;
 use proto::wire::tree::Hash;
@@ -230,6 +231,30 @@ impl Tables for State {
     fn remove_permit(&mut self, account: &AccountId, signature: &[u8; 64]) -> Result<()> {
         self.of_mut(account)?.permits.remove(signature);
         Ok(())
+    }
+
+    fn expiring(&mut self, now_ms: u64, limit: usize) -> Result<Vec<AccountId>> {
+        let accounts: Vec<AccountId> = self.accounts.values().map(|a| a.row.id).collect();
+        let mut found = Vec::new();
+        for id in accounts {
+            if !self.packs_past(&id, now_ms, 1)?.is_empty() || !self.bodies_past(&id, now_ms, 1)?.is_empty() {
+                found.push(id);
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn packs_past(&mut self, account: &AccountId, now_ms: u64, limit: usize) -> Result<Vec<PackRow>> {
+        let Some(account) = self.of(account) else { return Ok(Vec::new()) };
+        let past = |p: &&PackRow| is_past(p.last_day, now_ms) && p.due_ms.is_none_or(|due| due > now_ms);
+        Ok(account.packs.values().filter(past).take(limit).cloned().collect())
+    }
+
+    fn bodies_past(&mut self, account: &AccountId, now_ms: u64, limit: usize) -> Result<Vec<u64>> {
+        let Some(account) = self.of(account) else { return Ok(Vec::new()) };
+        let past = account.log.iter().filter(|row| !row.erased && is_past(row.last_day, now_ms));
+        Ok(past.take(limit).map(|row| row.index).collect())
     }
 
     fn trimming(&mut self, limit: usize) -> Result<Vec<AccountId>> {

@@ -3,11 +3,11 @@
 
 use proto::wire::events::Permit;
 use proto::wire::head::DropReason;
+use proto::wire::last_day::{DAY_MS, is_past};
 
 use crate::meta::tables::{AccountRow, BrakeRow, PackRow, PermitRow, Tables};
 use crate::meta::{Refused, Result};
 
-pub const DAY_MS: u64 = 24 * 3_600_000;
 /// Drops above the brake are due after this.
 pub const BRAKED_MS: u64 = 14 * DAY_MS;
 /// Of the live bytes one part of so many may go in a day.
@@ -97,9 +97,4 @@ pub fn grant(t: &mut dyn Tables, account: &AccountRow, permit: &Permit, now_ms: 
     }
     let Permit { roster_version, bytes: bytes_left, last_day, signature, .. } = *permit;
     t.put_permit(&account.id, &PermitRow { signature, roster_version, bytes_left, last_day })
-}
-
-/// Whether a last day has passed; 0 stands for none.
-pub fn is_past(last_day: u32, now_ms: u64) -> bool {
-    last_day != 0 && now_ms / DAY_MS > u64::from(last_day)
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use proto::wire::head::{DropReason, HeadClear, NO_PACK};
 use proto::wire::header::{Leaf, RecordKind};
 use proto::wire::ids::PackId;
+use proto::wire::last_day::is_past;
 
-use super::brake::{self, BRAKED_MS, Change, is_past};
+use super::brake::{self, BRAKED_MS, Change};
 use super::{mirror, pack, place};
 use crate::meta::tables::{AccountRow, DeviceRow, DroppedBy, HeadRow, PackRow, Tables};
 use crate::meta::{MetaError, MirrorObject, NewRecord, Refused, Result};
@@ -27,6 +28,9 @@ pub fn commit(
     let split = new.record.split_body(&new.body);
     let (clear, _) = split.map_err(|_| Refused::BadRecord("its body is not the one it names"))?;
     let clear = HeadClear::decode(clear).map_err(|_| Refused::BadRecord("its clear part cannot be read"))?;
+    if new.record.header.last_day != 0 {
+        return Err(Refused::BadRecord("a head has a last day").into());
+    }
     continues(t, account, &clear)?;
     let covered_bytes = bytes_at(t, account, clear.covered_size)?;
     erase(t, account, &clear)?;
@@ -100,14 +104,14 @@ fn keep(
     let mut gone = Vec::new();
     let mut new_bytes = 0;
     let catalogue: BTreeSet<PackId> = clear.pages.iter().skip(1).copied().collect();
-    let added = clear.adds.iter().map(|add| (add.pack, Some(add.class)));
+    let added = clear.adds.iter().map(|add| (add.pack, Some((add.class, add.last_day))));
     for (id, class) in added.chain(clear.named().map(|id| (id, None))) {
         let Some(mut row) = t.pack(&account.id, &id)?.filter(|p| p.whole && p.live(now_ms)) else {
             gone.push(id);
             continue;
         };
-        if class.is_some_and(|c| c != row.class) {
-            return Err(Refused::HeadCondition("a pack has another length").into());
+        if class.is_some_and(|(c, last_day)| c != row.class || last_day != row.last_day) {
+            return Err(Refused::HeadCondition("a pack has another length or last day").into());
         }
         pack::unstage(t, account, device, &row)?;
         if !row.is_pinned() {

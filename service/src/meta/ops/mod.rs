@@ -4,6 +4,7 @@ pub mod account;
 pub mod admin;
 pub mod append;
 pub mod brake;
+pub mod expire;
 pub mod gate;
 pub mod head;
 pub mod mailbox;

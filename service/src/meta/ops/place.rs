@@ -89,6 +89,7 @@ pub fn place(
         body: new.body.clone(),
         erased: false,
         bytes_before: account.body_bytes,
+        last_day: new.record.header.last_day,
     };
     t.add_entry(&account.id, &row, author.map(|d| (d, new.record.header.counter)))?;
     keep_hashes(t, account, leaf.hash())?;

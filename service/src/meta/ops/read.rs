@@ -2,6 +2,7 @@
 
 use proto::wire::header::Leaf;
 use proto::wire::ids::AccountId;
+use proto::wire::last_day::is_past;
 use proto::wire::limits::{LEAF_BYTES, TAIL_BYTES_MAX};
 use proto::wire::tree::{Hash, consistency_proof, inclusion_proof};
 
@@ -33,7 +34,7 @@ pub fn open(t: &mut dyn Tables, caller: &Caller, query: OpenQuery, now_ms: u64) 
     };
     let head_size = account.head.as_ref().map_or(0, |h| h.front_size);
     let from = known_size.max(head_size).max(account.gone_below);
-    let tail = entries(t, &account, from, TAIL_BYTES_MAX, false)?;
+    let tail = entries(t, &account, from, TAIL_BYTES_MAX, false, now_ms)?;
     Ok(Opened {
         incarnation: account.incarnation,
         consistency: if continuity { consistency(t, &account, known_size)? } else { Vec::new() },
@@ -66,7 +67,7 @@ pub fn pull(t: &mut dyn Tables, caller: &Caller, query: PullQuery, now_ms: u64) 
     let trimmed = account.head.as_ref().filter(|_| gone).map(|h| Trimmed { generation: h.generation, index: h.index });
     let entries = match trimmed {
         Some(_) => Vec::new(),
-        None => entries(t, &account, query.from, query.bytes_max, query.headers_only)?,
+        None => entries(t, &account, query.from, query.bytes_max, query.headers_only, now_ms)?,
     };
     Ok(Pulled {
         entries,
@@ -127,11 +128,14 @@ pub fn leaf(t: &mut dyn Tables, account: &AccountRow, index: u64) -> Result<Leaf
 }
 
 fn entry(t: &mut dyn Tables, account: &AccountId, index: u64) -> Result<Entry> {
-    t.entry(account, index)?.map(told).ok_or(MetaError::Damaged("a log entry is missing"))
+    t.entry(account, index)?.map(|row| told(row, 0)).ok_or(MetaError::Damaged("a log entry is missing"))
 }
 
-fn told(row: LogRow) -> Entry {
-    Entry { index: row.index, leaf: row.leaf, body: row.body, erased: row.erased }
+/// What is told of an entry. A body past its last day is gone, whether or not the sweep has been there.
+fn told(row: LogRow, now_ms: u64) -> Entry {
+    let past = is_past(row.last_day, now_ms);
+    let body = if past { Default::default() } else { row.body };
+    Entry { index: row.index, leaf: row.leaf, body, erased: row.erased || past }
 }
 
 /// Entries from an index on until their bytes reach the limit; the first is given whatever its size.
@@ -141,13 +145,14 @@ fn entries(
     from: u64,
     bytes_max: usize,
     headers_only: bool,
+    now_ms: u64,
 ) -> Result<Vec<Entry>> {
     let limit = if headers_only { PAGE_ENTRIES_MAX.min(bytes_max / LEAF_BYTES).max(1) } else { PAGE_ENTRIES_MAX };
     let rows = t.entries(&account.id, from, limit, if headers_only { usize::MAX } else { bytes_max })?;
     let mut out = Vec::with_capacity(rows.len());
     let mut bytes = 0usize;
     for row in rows {
-        let mut entry = told(row);
+        let mut entry = told(row, now_ms);
         if headers_only {
             entry.body.clear();
         }

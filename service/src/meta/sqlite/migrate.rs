@@ -34,10 +34,21 @@ UPDATE account SET
   gone_below = (SELECT coalesce(max(idx) + 1, 0) FROM log WHERE log.account = account.id AND log.erased = 1);
 ";
 
-pub fn from_1(connection: &mut Connection, path: &Path) -> Result<()> {
-    copy_aside(connection, path, 1)?;
+/// Records learn their last day; those of before have none.
+const FROM_2: &str = "
+ALTER TABLE log ADD COLUMN last_day INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX log_timed ON log (account, last_day) WHERE last_day > 0 AND erased = 0;
+CREATE INDEX pack_timed ON pack (account, last_day) WHERE last_day > 0;
+";
+
+pub fn from(connection: &mut Connection, path: &Path, version: u32) -> Result<()> {
+    copy_aside(connection, path, version)?;
     let transaction = connection.transaction().map_err(failed)?;
-    transaction.execute_batch(FROM_1).map_err(failed)?;
+    for (from, step) in [(1, FROM_1), (2, FROM_2)] {
+        if version <= from {
+            transaction.execute_batch(step).map_err(failed)?;
+        }
+    }
     transaction.pragma_update(None, "user_version", SCHEMA_VERSION).map_err(failed)?;
     transaction.commit().map_err(failed)
 }

@@ -1,6 +1,7 @@
 //! SQLite's rows of packs, queues and guards.
 
 use proto::wire::ids::{AccountId, DeviceId, PackId};
+use proto::wire::last_day::DAY_MS;
 use rusqlite::params;
 
 use super::rows::Rows;
@@ -63,6 +64,24 @@ pub fn due(rows: &Rows<'_>, until_ms: u64, after: Option<DuePlace>, limit: usize
             values::pack_of,
         ),
     }
+}
+
+/// Days since 1970: what has an earlier last day is past it.
+pub fn today(now_ms: u64) -> i64 {
+    int(now_ms / DAY_MS)
+}
+
+pub fn expiring(rows: &Rows<'_>, now_ms: u64, limit: usize) -> Result<Vec<AccountId>> {
+    let sql = "SELECT account FROM pack WHERE last_day > 0 AND last_day < ?1 AND (due_ms IS NULL OR due_ms > ?2)
+               UNION SELECT account FROM log WHERE last_day > 0 AND last_day < ?1 AND erased = 0 ORDER BY account LIMIT ?3";
+    let values = params![today(now_ms), int(now_ms), int(limit as u64)];
+    rows.many(sql, values, |r| Ok(AccountId(values::array(r, "account")?)))
+}
+
+pub fn packs_past(rows: &Rows<'_>, account: &AccountId, now_ms: u64, limit: usize) -> Result<Vec<PackRow>> {
+    let sql = "SELECT * FROM pack WHERE account = ?1 AND last_day > 0 AND last_day < ?2
+               AND (due_ms IS NULL OR due_ms > ?3) ORDER BY id LIMIT ?4";
+    rows.many(sql, params![account.0, today(now_ms), int(now_ms), int(limit as u64)], values::pack)
 }
 
 pub fn waiting(rows: &Rows<'_>, account: &AccountId, now_ms: u64, limit: usize) -> Result<Vec<PackRow>> {

@@ -174,8 +174,8 @@ impl Tables for Rows<'_> {
 
     fn add_entry(&mut self, account: &AccountId, row: &LogRow, author: Option<(&DeviceId, u64)>) -> Result<()> {
         self.run(
-            "INSERT INTO log (account, idx, leaf, body, erased, bytes_before, device, counter)
-             VALUES (?1,?2,?3,?4,?5,?6,?7,?8)",
+            "INSERT INTO log (account, idx, leaf, body, erased, bytes_before, device, counter, last_day)
+             VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)",
             params![
                 account.0,
                 int(row.index),
@@ -185,6 +185,7 @@ impl Tables for Rows<'_> {
                 int(row.bytes_before),
                 author.map(|(device, _)| device.0),
                 author.map(|(_, counter)| int(counter)),
+                row.last_day,
             ],
         )?;
         Ok(())
@@ -298,6 +299,20 @@ impl Tables for Rows<'_> {
     fn remove_permit(&mut self, account: &AccountId, signature: &[u8; 64]) -> Result<()> {
         let sql = "DELETE FROM permit WHERE account = ?1 AND signature = ?2";
         self.run(sql, params![account.0, signature]).map(drop)
+    }
+
+    fn expiring(&mut self, now_ms: u64, limit: usize) -> Result<Vec<AccountId>> {
+        more::expiring(self, now_ms, limit)
+    }
+
+    fn packs_past(&mut self, account: &AccountId, now_ms: u64, limit: usize) -> Result<Vec<PackRow>> {
+        more::packs_past(self, account, now_ms, limit)
+    }
+
+    fn bodies_past(&mut self, account: &AccountId, now_ms: u64, limit: usize) -> Result<Vec<u64>> {
+        let sql = "SELECT idx FROM log WHERE account = ?1 AND last_day > 0 AND last_day < ?2 AND erased = 0
+                   ORDER BY idx LIMIT ?3";
+        self.many(sql, params![account.0, more::today(now_ms), int(limit as u64)], |r| values::number(r, "idx"))
     }
 
     fn trimming(&mut self, limit: usize) -> Result<Vec<AccountId>> {

@@ -14,7 +14,7 @@ use super::values::failed;
 use crate::meta::{MetaError, Result};
 
 /// The version this code reads and writes.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 /// "ckmd": tells our file from another SQLite database.
 const APPLICATION_ID: i64 = 0x636b_6d64;
 /// Pages of WAL after which it is cut back, 4 KiB each.
@@ -46,10 +46,11 @@ CREATE TABLE device (
 ) WITHOUT ROWID;
 CREATE TABLE log (
   account BLOB NOT NULL, idx INTEGER NOT NULL, leaf BLOB NOT NULL, body BLOB NOT NULL, erased INTEGER NOT NULL,
-  bytes_before INTEGER NOT NULL, device BLOB, counter INTEGER,
+  bytes_before INTEGER NOT NULL, device BLOB, counter INTEGER, last_day INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (account, idx)
 );
 CREATE UNIQUE INDEX log_author ON log (account, device, counter) WHERE device IS NOT NULL;
+CREATE INDEX log_timed ON log (account, last_day) WHERE last_day > 0 AND erased = 0;
 CREATE TABLE leaf_hashes (account BLOB NOT NULL, row INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (account, row));
 CREATE TABLE node (
   account BLOB, height INTEGER, idx INTEGER, hash BLOB NOT NULL, PRIMARY KEY (account, height, idx)
@@ -72,6 +73,7 @@ CREATE TABLE pack (
 CREATE INDEX pack_due ON pack (due_ms, account, id) WHERE due_ms IS NOT NULL;
 CREATE INDEX pack_staged ON pack (account, device, id) WHERE pin IS NULL AND in_head = 0 AND dropped_by IS NULL;
 CREATE INDEX pack_dropped ON pack (account, id) WHERE dropped_by IS NOT NULL;
+CREATE INDEX pack_timed ON pack (account, last_day) WHERE last_day > 0;
 CREATE TABLE permit (
   account BLOB, signature BLOB, roster_version INTEGER NOT NULL, bytes_left INTEGER NOT NULL,
   last_day INTEGER NOT NULL, PRIMARY KEY (account, signature)
@@ -111,7 +113,7 @@ pub fn open_writer(path: &Path) -> Result<Connection> {
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT as i64).map_err(failed)?;
     match found {
         0 => create(&mut connection)?,
-        1 => migrate::from_1(&mut connection, path)?,
+        older if older < SCHEMA_VERSION => migrate::from(&mut connection, path, older)?,
         _ => {}
     }
     Ok(connection)

@@ -215,7 +215,11 @@ async fn a_damaged_row_holds_back_the_mirror_work_behind_it() {
     assert_eq!(store.mirror_jobs(&other.account, 9).await.unwrap().len(), 4);
 }
 
-/// What a database of the version before looks like.
+/// What databases of the versions before look like.
+const TO_2: &str = "
+DROP INDEX log_timed; DROP INDEX pack_timed; ALTER TABLE log DROP COLUMN last_day;
+PRAGMA user_version = 2;
+";
 const TO_1: &str = "
 DROP INDEX account_trimming; DROP INDEX pack_dropped; DROP TABLE permit;
 ALTER TABLE account DROP COLUMN head_author; ALTER TABLE account DROP COLUMN live_bytes;
@@ -249,18 +253,25 @@ async fn an_older_database_is_copied_aside_and_read_on() {
     let new_schema = |path: &Path| -> Vec<String> {
         let db = Connection::open(path).unwrap();
         let mut found = Vec::new();
-        for table in ["account", "pack", "permit"] {
+        for table in ["account", "log", "pack", "permit"] {
             let mut columns =
                 db.prepare(&format!("SELECT name FROM pragma_table_info('{table}') ORDER BY name")).unwrap();
             found.extend(columns.query_map([], |r| r.get(0)).unwrap().map(Result::unwrap));
         }
+        let mut indexes = db.prepare("SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name").unwrap();
+        found.extend(indexes.query_map([], |r| r.get(0)).unwrap().map(Result::unwrap));
         found
     };
     let expected = new_schema(&path);
-    Connection::open(&path).unwrap().execute_batch(TO_1).unwrap();
+    Connection::open(&path).unwrap().execute_batch(TO_2).unwrap();
+    drop(Sqlite::open(&path).await.unwrap());
+    assert_eq!(whole(&path), (3, 2));
+    assert_eq!(new_schema(&path), expected);
+    assert_eq!(whole(&PathBuf::from(format!("{}.v2", path.display()))), (2, 2));
+    Connection::open(&path).unwrap().execute_batch(&[TO_2, TO_1].concat()).unwrap();
 
     let store = Sqlite::open(&path).await.unwrap();
-    assert_eq!(whole(&path), (2, 2));
+    assert_eq!(whole(&path), (3, 2));
     assert_eq!(new_schema(&path), expected);
     let copy = PathBuf::from(format!("{}.v1", path.display()));
     assert_eq!(whole(&copy), (1, 2));

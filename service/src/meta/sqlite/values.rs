@@ -132,6 +132,7 @@ pub fn log(row: &Row<'_>) -> Result<LogRow> {
         body: blob(row, "body")?,
         erased: flag(row, "erased")?,
         bytes_before: number(row, "bytes_before")?,
+        last_day: small(row, "last_day")?,
     })
 }
 

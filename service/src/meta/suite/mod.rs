@@ -6,6 +6,7 @@ mod claims;
 mod drops;
 mod gates;
 pub(crate) mod heads;
+mod last_days;
 mod logs;
 mod mailboxes;
 pub(crate) mod packs;
@@ -67,6 +68,9 @@ on_every_store! {
     drops::no_purge_ends_a_brake,
     drops::a_permit_lifts_the_brake_once,
     drops::bodies_go_when_a_head_is_confirmed,
+    last_days::a_body_goes_after_its_last_day,
+    last_days::a_pack_goes_after_its_last_day_head_or_no_head,
+    last_days::a_head_says_the_last_day_of_its_packs_and_has_none,
     rosters::a_joining_device_ends_old_tokens,
     rosters::a_revoked_device_is_gone,
     rosters::a_leaving_device_is_gone_at_once,

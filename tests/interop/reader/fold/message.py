@@ -39,7 +39,11 @@ class Message:
     edited_at: int | None = None
     edited: bool = False
     deleted: bool = False
-    timed: bool = False
+    expires_at: int | None = None
+
+    @property
+    def timed(self):
+        return self.expires_at is not None
 
 
 @dataclass
@@ -104,7 +108,7 @@ def from_target(chat, id, own, named):
     set_texts(message, texts)
     message.edited |= message.edited_at is not None
     message.deleted = any(placed.row.kind == SOURCE_DELETE for placed in named)
-    message.timed = any(Tag.EXPIRES_AT in row.fields for row in own)
+    message.expires_at = min(own, key=lambda row: (row.time, row.encode())).number(Tag.EXPIRES_AT)
     message.reactions = acts.reactions(named)
     return message
 
@@ -149,7 +153,8 @@ def from_entries(chat, entries, named, time, name):
     set_texts(message, texts)
     message.edited |= edited
     message.deleted = any(e.is_deleted for e in entries) or any(p.row.kind == SOURCE_DELETE for p in named)
-    message.timed = any(Tag.EXPIRES_AT in e.row.fields for e in entries)
+    ends = [e.row.number(Tag.EXPIRES_AT) for e in entries]
+    message.expires_at = None if None in ends else max(ends)
     message.reactions = acts.reactions(named)
     if name is not None and message.sender is not None:
         message.sender = replace(message.sender, name=name)

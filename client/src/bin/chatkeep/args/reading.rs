@@ -92,6 +92,9 @@ pub struct Export {
     /// Without the bytes of attachments
     #[arg(long)]
     pub no_media: bool,
+    /// Also messages with a timer, which go by themselves from here but not from the export
+    #[arg(long)]
+    pub with_timed: bool,
     /// From this time on, such as 2024 or 2024-06-11
     #[arg(long, value_name = "T", value_parser = moment)]
     pub since: Option<i64>,

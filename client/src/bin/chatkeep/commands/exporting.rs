@@ -31,7 +31,10 @@ fn write(context: &Context, args: &Export, archive: &Archive) -> Result<Outcome>
     let out = &args.out;
     empty(out)?;
     let messages = archive.export((!of.is_empty()).then_some(&of), args.since, args.until)?;
-    let messages = messages.map(|m| m.map_err(Into::into));
+    let asked = |m: &client::archive::Result<(client::merge::Message, Option<String>)>| {
+        args.with_timed || m.as_ref().map_or(true, |(message, _)| message.expires_at.is_none())
+    };
+    let messages = messages.filter(asked).map(|m| m.map_err(Into::into));
     let media = Media(archive);
     let contents: Option<&dyn Contents> = if args.no_media { None } else { Some(&media) };
     let written = match args.format {
