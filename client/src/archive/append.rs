@@ -1,9 +1,13 @@
 //! What an app writes event by event.
 
+use rusqlite::params;
+
 use super::Archive;
 use super::error::{ArchiveError, Result};
+use super::{chats, stretch};
 use crate::event::{Chat, ROW_BYTES_MAX, Row, TEXT_BYTES_MAX, tag};
 use crate::ids::EventId;
+use crate::pack::BlockRow;
 use crate::sources::{ImportError, Sink as _};
 
 impl Archive {
@@ -27,6 +31,22 @@ impl Archive {
             return Err(REFUSED);
         }
         Ok(self.parts.ids.event(chat, row.kind.id_class(), &row.native))
+    }
+
+    /// Whether nothing at all is known of rows: storing them joins them with nothing, and no deletion refuses them.
+    pub fn knows_none(&self, rows: &[BlockRow]) -> Result<bool> {
+        let mut known = self.db.prepare_cached(
+            "SELECT EXISTS (SELECT 1 FROM rows WHERE chat = ?1 AND time = ?2 AND target = ?3 AND kind = ?4 AND id = ?5) \
+             OR EXISTS (SELECT 1 FROM tombstones WHERE id IN (?3, ?5))",
+        )?;
+        for row in rows {
+            let Some(chat) = chats::by_id(&self.db, &row.key.chat)? else { continue };
+            let place = params![chat.n, row.key.time, row.key.target.0, i64::from(row.key.kind.0), row.key.own.0];
+            if known.query_row(place, |r| r.get(0))? || stretch::covering(&self.db, chat.n, row.key.time)?.is_some() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Raised whenever another connection, of this process or of another, has written something.

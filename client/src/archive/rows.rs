@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::Archive;
 use super::chats::Entry;
 use super::error::{ArchiveError, Result};
 use super::graves::{self, Acted};
@@ -18,7 +17,6 @@ use super::{media_deletions, read_marks, timed};
 use crate::crypto::Digest;
 use crate::event::{Chat, Kind, ROW_BYTES_MAX, Row, RowHead, Target, is_gone, last_day, tag};
 use crate::ids::{ChatId, EventId, FileId};
-use crate::pack::BlockRow;
 
 /// The place of a row in blocks and runs (`docs/format.md` §3.1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -494,24 +492,6 @@ impl<'t> Rows<'t> {
         }
         self.deletions = true;
         Ok(())
-    }
-}
-
-impl Archive {
-    /// Whether nothing at all is known of rows: storing them joins them with nothing, and no deletion refuses them.
-    pub fn knows_none(&self, rows: &[BlockRow]) -> Result<bool> {
-        let mut known = self.db.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM rows WHERE chat = ?1 AND time = ?2 AND target = ?3 AND kind = ?4 AND id = ?5) \
-             OR EXISTS (SELECT 1 FROM tombstones WHERE id IN (?3, ?5))",
-        )?;
-        for row in rows {
-            let Some(chat) = super::chats::by_id(&self.db, &row.key.chat)? else { continue };
-            let place = params![chat.n, row.key.time, row.key.target.0, i64::from(row.key.kind.0), row.key.own.0];
-            if known.query_row(place, |r| r.get(0))? || stretch::covering(&self.db, chat.n, row.key.time)?.is_some() {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 }
 

@@ -120,6 +120,4 @@ impl Transactions for Sqlite {
 }
 
 #[cfg(test)]
-mod alone;
-#[cfg(test)]
 mod tests;

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::rows::Rows;
-use super::values::failed;
-use super::{Sqlite, schema};
+use super::super::rows::Rows;
+use super::super::values::failed;
+use super::super::{Sqlite, schema};
 use crate::meta::run::Transactions;
 use crate::meta::suite::author::{Author, T0};
 use crate::meta::tables::Tables;

@@ -1,5 +1,7 @@
 //! What only a store on disk can get wrong.
 
+mod alone;
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
