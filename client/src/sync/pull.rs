@@ -16,6 +16,9 @@ use crate::vault::{AllSeen, active};
 use proto::wire::head::HeadClear;
 use proto::wire::header::{Leaf, RecordKind};
 
+/// In live exchange times of devices are kept to the minute: a message is not to cost a page more for them.
+const LIVE_SEEN_STEP_MS: u64 = 60_000;
+
 impl Flow<'_> {
     /// Follows the log to where the server says it ends, and takes in the runs it names.
     pub async fn pull(&mut self) -> Result<Opened> {
@@ -123,7 +126,7 @@ impl Flow<'_> {
         let mut before = active(self.vault.ring.roster());
         for (accepted, _) in entries {
             let (header, server_time) = (&accepted.leaf.record.header, accepted.leaf.server_time);
-            seen.record(header, server_time);
+            seen.record(header, server_time, if self.soon { LIVE_SEEN_STEP_MS } else { 0 });
             if let Some(clear) = &accepted.roster {
                 seen.roster(&before, &clear.roster, server_time);
                 if let Some(joiner) = &clear.joiner {

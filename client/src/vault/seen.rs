@@ -25,8 +25,6 @@ pub struct Seen {
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub struct AllSeen(BTreeMap<DeviceId, Seen>);
 
-/// Times nearer to the last are not noted.
-const STEP_MS: u64 = 60_000;
 const DEVICES_MAX: usize = ACTIVE_DEVICES_MAX + GONE_DEVICES_MAX;
 
 impl AllSeen {
@@ -40,13 +38,13 @@ impl AllSeen {
         self.0.get(device).copied().unwrap_or_default()
     }
 
-    /// Notes a record that is in the log, to the minute: days count here, and a message is not to cost a page more.
-    pub fn record(&mut self, header: &Header, server_time: u64) {
+    /// Notes a record that is in the log. A time less than `step_ms` after the last stays out.
+    pub fn record(&mut self, header: &Header, server_time: u64, step_ms: u64) {
         if header.kind == RecordKind::Roster {
             return;
         }
         let seen = self.0.entry(header.device).or_default();
-        if seen.last_ms.is_none_or(|last| server_time >= last.saturating_add(STEP_MS)) {
+        if seen.last_ms.is_none_or(|last| server_time >= last.saturating_add(step_ms)) {
             seen.last_ms = Some(server_time);
         }
         if header.is_last() {
