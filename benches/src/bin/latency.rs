@@ -1,5 +1,5 @@
 //! How long a message takes from one device to another: call of `record` on A until a query in B's process returns it,
-//! two homes and a service on this machine. Beside it, in the same run, a floor: what two calls of nothing and three
+//! two homes and a service on this machine; both moments by its clock, taken where they happen. Beside it, in the same run, a floor: what two calls of nothing and three
 //! durable writes of 4 KiB take here.
 //!
 //! `latency [MESSAGES]` (100 without), with `chatkeepd` beside it. Prints one JSON object.
@@ -9,7 +9,7 @@ use std::io::Write as _;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use benches::Done;
 use benches::account::{self, chat, message};
@@ -41,14 +41,17 @@ fn main() -> Done<()> {
     }
 }
 
-/// B's process: says the text of the chat's last message whenever something has come.
+/// B's process: says when it had read the chat's last message, and its text, whenever something has come.
 async fn read(dir: &Path, server: &str) -> Done<()> {
     let mut vault = account::open(server, dir)?;
     let mut archive = vault.archive()?;
     let (_recorder, mut inbox) = Inbox::new();
     let mut told = move |news: News<'_>| match news {
         News::Level(_) => say("level"),
-        News::Came { archive, .. } => say(&last(archive).unwrap_or_default()),
+        News::Coming { archive, .. } => {
+            let text = last(archive).unwrap_or_default();
+            say(&format!("{} {text}", now().as_nanos()));
+        }
         _ => {}
     };
     vault.watch(&mut archive, &mut inbox, LiveOptions::default(), &Work::quiet(), &mut told).await?;
@@ -105,11 +108,10 @@ async fn measure(messages: usize) -> Done<()> {
         tokio::time::sleep(PAUSE).await;
         let row = message(&format!("{n}"));
         let text = row.body().unwrap_or_default().to_owned();
-        let begun = Instant::now();
+        let begun = now();
         recorder.record(chat(), row).await?;
-        let kept_took = begun.elapsed();
-        heard(&mut there, &text).await?;
-        let seen_took = begun.elapsed();
+        let kept_took = now().saturating_sub(begun);
+        let seen_took = read_at(&mut there, &text).await?.saturating_sub(begun);
         if n >= WARM {
             (kept.push(kept_took), seen.push(seen_took), floor.push(floor_took)).2
         }
@@ -134,16 +136,35 @@ async fn measure(messages: usize) -> Done<()> {
     Ok(())
 }
 
-/// Waits for a line of B.
-async fn heard(there: &mut BufReader<Receiver>, wanted: &str) -> Done<()> {
-    let mut line = String::new();
-    while line.trim_end() != wanted {
-        line.clear();
-        if there.read_line(&mut line).await? == 0 {
-            return Err("B has ended".into());
+/// The machine's clock, which both processes read.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// When B had read this text.
+async fn read_at(there: &mut BufReader<Receiver>, text: &str) -> Done<Duration> {
+    loop {
+        let line = next_line(there).await?;
+        if let Some((at, read)) = line.split_once(' ')
+            && read == text
+        {
+            return Ok(Duration::from_nanos(at.parse()?));
         }
     }
+}
+
+/// Waits for a line of B.
+async fn heard(there: &mut BufReader<Receiver>, wanted: &str) -> Done<()> {
+    while next_line(there).await? != wanted {}
     Ok(())
+}
+
+async fn next_line(there: &mut BufReader<Receiver>) -> Done<String> {
+    let mut line = String::new();
+    if there.read_line(&mut line).await? == 0 {
+        return Err("B has ended".into());
+    }
+    Ok(line.trim_end().to_owned())
 }
 
 /// What nothing can be faster than that goes there and back twice and is durable in three places.

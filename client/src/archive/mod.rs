@@ -92,15 +92,6 @@ pub struct Archive {
     behind: bool,
 }
 
-/// When a commit is on the disk. It is whole at any time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Durable {
-    /// Before the call returns, and all earlier ones with it.
-    Now,
-    /// With the next that is durable at once, or after [`Archive::sync`]. A power cut before takes it back.
-    Soon,
-}
-
 /// How many messages are indexed in one transaction. Ids are random, so each transaction writes most pages of their index
 /// anew, however few messages it has: many at once cost little more than few. They are held in memory meanwhile.
 const INDEX_BATCH: usize = 25_000;
@@ -157,16 +148,39 @@ impl Archive {
         Ok(out)
     }
 
-    /// As [`commit`](Self::commit), for what can be had again from elsewhere where it may be durable soon.
-    pub fn commit_as<T>(&mut self, durable: Durable, write: impl FnOnce(&mut Commit<'_>) -> Result<T>) -> Result<T> {
-        if durable == Durable::Now {
-            return self.commit(write);
-        }
-        schema::set_durable(&self.db, Durable::Soon)?;
-        let done = self.commit_counted(write);
-        schema::set_durable(&self.db, Durable::Now)?;
+    /// As [`commit`](Self::commit), for what can be had again from elsewhere: it is whole at any time, and durable with the
+    /// next commit, or after [`sync`](Self::sync); a power cut before takes it back. Before it is committed, `show` reads
+    /// in this archive what all others read once it is; it keeps the writer waiting.
+    pub fn commit_shown<T>(
+        &mut self,
+        write: impl FnOnce(&mut Commit<'_>) -> Result<T>,
+        show: impl FnOnce(&Self, &T),
+    ) -> Result<T> {
+        schema::set_durable(&self.db, false)?;
+        let done = self.in_parts(write, show);
+        schema::set_durable(&self.db, true)?;
         self.behind = true;
-        Ok(done?.0)
+        done
+    }
+
+    fn in_parts<T>(
+        &mut self,
+        write: impl FnOnce(&mut Commit<'_>) -> Result<T>,
+        show: impl FnOnce(&Self, &T),
+    ) -> Result<T> {
+        self.db.run("BEGIN IMMEDIATE", [])?;
+        let before = std::mem::replace(&mut self.trial, true);
+        let written = self.commit_counted(write);
+        self.trial = before;
+        let committed = written.and_then(|(out, _)| {
+            show(self, &out);
+            self.db.run("COMMIT", [])?;
+            Ok(out)
+        });
+        if !self.db.is_autocommit() {
+            self.db.run("ROLLBACK", [])?;
+        }
+        committed
     }
 
     /// Makes durable what was committed before.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 use zeroize::Zeroizing;
 
-use super::Durable;
 use super::error::{ArchiveError, Result};
 use super::statements;
 
@@ -77,12 +76,9 @@ pub(super) fn connect(path: &Path, key: &[u8; 32], access: Access) -> Result<Con
     Ok(db)
 }
 
-/// Says when the next commits are on the disk.
-pub(super) fn set_durable(db: &Connection, durable: Durable) -> Result<()> {
-    let sql = match durable {
-        Durable::Now => "PRAGMA synchronous = FULL",
-        Durable::Soon => "PRAGMA synchronous = NORMAL",
-    };
+/// Says whether the next commits are on the disk before they return, and all earlier ones with them.
+pub(super) fn set_durable(db: &Connection, durable: bool) -> Result<()> {
+    let sql = if durable { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" };
     Ok(db.prepare_cached(sql)?.execute([]).map(drop)?)
 }
 

@@ -9,12 +9,15 @@ use super::apply::Prepared;
 use super::contact::Opened;
 use super::flow::{Flow, save};
 use super::retry::with_retry;
-use crate::archive::{Commit, Durable};
+use crate::archive::{Archive, Commit};
 use crate::error::{Error, Result};
 use crate::log::Accepted;
 use crate::vault::{AllSeen, active};
 use proto::wire::head::HeadClear;
 use proto::wire::header::{Leaf, RecordKind};
+
+/// Reads rows that have come: how many there are.
+pub(super) type Shown<'a> = &'a mut (dyn FnMut(&Archive, u64) + Send);
 
 /// In live exchange times of devices are kept to the minute: a message is not to cost a page more for them.
 const LIVE_SEEN_STEP_MS: u64 = 60_000;
@@ -31,7 +34,7 @@ impl Flow<'_> {
 
     /// Accepts entries, then whatever is missing up to the served log.
     pub async fn read_on(&mut self, first: &[v1::Entry], mut served: Frontier) -> Result<()> {
-        self.take_page(first).await?;
+        self.take_page(first, None).await?;
         while self.follower.size() < served.size() {
             self.work.check()?;
             let (from, before) = (self.follower.size(), self.follower.size());
@@ -49,7 +52,7 @@ impl Flow<'_> {
                 served = self.skip_to_head().await?;
                 continue;
             }
-            self.take_page(&answer.entries).await?;
+            self.take_page(&answer.entries, None).await?;
             if self.follower.size() == before {
                 return Err(Error::Fork);
             }
@@ -65,12 +68,13 @@ impl Flow<'_> {
     }
 
     /// Accepts a page of entries. Commits where a head's covered size lies, so that digests are compared there.
-    pub async fn take_page(&mut self, entries: &[v1::Entry]) -> Result<()> {
+    /// `shown` reads rows of others as soon as they are written, before they are committed.
+    pub async fn take_page(&mut self, entries: &[v1::Entry], shown: Option<Shown<'_>>) -> Result<()> {
         let mut cuts = covered_sizes(entries);
         let mut accepted: Vec<(Accepted, &[u8])> = Vec::new();
         for entry in entries {
             if cuts.remove(&entry.index) && entry.index == self.follower.size() {
-                self.commit_page(std::mem::take(&mut accepted))?;
+                self.commit_page(std::mem::take(&mut accepted), None)?;
                 // A damaged run is no reason not to read on: a later head may name a sound one for it.
                 self.take_in_runs(true).await?;
                 self.note_digest()?;
@@ -79,11 +83,11 @@ impl Flow<'_> {
             let taken = taken.map_err(|alarm| self.alarm(alarm))?;
             accepted.push((taken, &entry.body));
         }
-        self.commit_page(accepted)
+        self.commit_page(accepted, shown)
     }
 
-    pub fn commit_page(&mut self, page: Vec<(Accepted, &[u8])>) -> Result<()> {
-        if page.is_empty() { Ok(()) } else { self.commit_entries(&page, |_| Ok(())) }
+    pub fn commit_page(&mut self, page: Vec<(Accepted, &[u8])>, shown: Option<Shown<'_>>) -> Result<()> {
+        if page.is_empty() { Ok(()) } else { self.commit_entries(&page, |_| Ok(()), shown) }
     }
 
     /// Writes what follows from accepted entries, and what stands or falls with them.
@@ -91,6 +95,7 @@ impl Flow<'_> {
         &mut self,
         entries: &[(Accepted, B)],
         also: impl FnOnce(&mut Commit<'_>) -> crate::archive::Result<()>,
+        shown: Option<Shown<'_>>,
     ) -> Result<()> {
         let seen = self.seen_with(entries)?;
         let mut prepared = Vec::with_capacity(entries.len());
@@ -100,9 +105,10 @@ impl Flow<'_> {
         let own = entries.iter().any(|(e, _)| e.leaf.record.header.device == self.vault.session.device.id());
         let tickets = own.then(|| self.tickets.used(&mut self.entropy()));
         let (follower, agreed, roster) = (&self.follower, self.agreed, self.vault.ring.roster());
-        let soon = self.soon && prepared.iter().all(|entry| matches!(entry, Prepared::Events(_) | Prepared::Nothing));
-        let durable = if soon { Durable::Soon } else { Durable::Now };
-        let pulled = self.archive.commit_as(durable, |c| {
+        // A ticket must be durable before the record that carries it is sent.
+        let events = |entry: &Prepared| matches!(entry, Prepared::Events(_) | Prepared::Nothing);
+        let soon = self.soon && tickets.is_none() && prepared.iter().all(events);
+        let write = |c: &mut Commit<'_>| {
             let mut pulled = 0;
             for entry in &prepared {
                 pulled += entry.apply(c)?;
@@ -112,7 +118,17 @@ impl Flow<'_> {
             save(c, follower, agreed)?;
             tickets.as_ref().map_or(Ok(()), |tickets| tickets.keep(c))?;
             Ok(pulled)
-        })?;
+        };
+        let pulled = if soon {
+            let show = |archive: &Archive, rows: &u64| {
+                if let Some(shown) = shown.filter(|_| *rows > 0) {
+                    shown(archive, *rows);
+                }
+            };
+            self.archive.commit_shown(write, show)?
+        } else {
+            self.archive.commit(write)?
+        };
         if let Some(tickets) = tickets {
             self.tickets = tickets;
         }

@@ -108,7 +108,7 @@ impl Flow<'_> {
             let taken = self.follower.accept(placed.index, &leaf.encode(), &own.body, false);
             page.push((taken.map_err(|alarm| self.alarm(alarm))?, &own.body[..]));
         }
-        self.commit_page(page)
+        self.commit_page(page, None)
     }
 
     /// Pulls without sending anything.

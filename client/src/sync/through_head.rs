@@ -153,12 +153,16 @@ impl Flow<'_> {
         if self.follower.state().frontier.root() != opened.log.root() {
             return Err(Error::Fork);
         }
-        self.commit_entries(&entries, |c| {
-            if let Some(head) = &head {
-                c.set_note(Note::Head, Some(&head.encode()))?;
-            }
-            if came_through { c.set_note(Note::Restore, None) } else { Ok(()) }
-        })
+        self.commit_entries(
+            &entries,
+            |c| {
+                if let Some(head) = &head {
+                    c.set_note(Note::Head, Some(&head.encode()))?;
+                }
+                if came_through { c.set_note(Note::Restore, None) } else { Ok(()) }
+            },
+            None,
+        )
     }
 }
 

@@ -49,7 +49,7 @@ impl Watching {
             let mut told = |news: News<'_>| {
                 let heard = match news {
                     News::Level(_) => Heard::Level,
-                    News::Came { rows, .. } => Heard::Came(rows),
+                    News::Came(rows) => Heard::Came(rows),
                     News::Sent(rows) => Heard::Sent(rows),
                     News::Away { error, .. } => Heard::Away(error.code()),
                     _ => return,

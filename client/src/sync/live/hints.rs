@@ -6,6 +6,7 @@ use proto::v1;
 use tonic::Streaming;
 
 use super::super::flow::Flow;
+use super::super::pull::Shown;
 use crate::error::{Error, Result};
 use crate::remote::Refused;
 
@@ -49,7 +50,7 @@ impl Flow<'_> {
     }
 
     /// Takes in what a hint brings, and pulls what it only tells of. Answers how many rows of others came.
-    pub(super) async fn take_hint(&mut self, hint: v1::WatchHint) -> Result<u64> {
+    pub(super) async fn take_hint(&mut self, hint: v1::WatchHint, shown: Option<Shown<'_>>) -> Result<u64> {
         let (before, head) = (self.pulled_events, self.follower.state().head.clone());
         let here = self.follower.size();
         // What this device appended itself it has already.
@@ -57,7 +58,7 @@ impl Flow<'_> {
         let entries = hint.entries.get(new..).unwrap_or_default();
         if entries.first().is_some_and(|entry| entry.index == here) {
             self.work.received(entries.iter().map(|e| (e.leaf.len() + e.body.len()) as u64).sum());
-            self.take_page(entries).await?;
+            self.take_page(entries, shown).await?;
         }
         if self.follower.size() < hint.size {
             self.pull().await?;

@@ -115,7 +115,7 @@ impl Flow<'_> {
     async fn catch_up_by_hints(&mut self, hints: &mut Hints, size: u64) -> Result<()> {
         while self.follower.size() < size {
             match tokio::time::timeout(HINT_PATIENCE, hints.take()).await {
-                Ok(Ok(hint)) => drop(self.take_hint(hint).await?),
+                Ok(Ok(hint)) => drop(self.take_hint(hint, None).await?),
                 Ok(Err(_)) | Err(_) => return self.pull_entries().await,
             }
         }

@@ -50,10 +50,12 @@ impl Default for LiveOptions {
 pub enum News<'a> {
     /// Both sides have everything of each other; from here on changes are exchanged as they happen.
     Level(&'a Synced),
-    /// Rows of other devices are here. They can be read from `archive` at once, which has them in memory, as from any
-    /// reader. They become durable with what this device writes next, within [`DURABLE`] at the latest: until then the
-    /// log alone has them for good.
-    Came { rows: u64, archive: &'a Archive },
+    /// Rows of other devices are being kept: `archive` shows them already, every other reader once [`Came`](Self::Came)
+    /// is told. Whoever hears this keeps the exchange waiting. Not told where they come in bulk.
+    Coming { rows: u64, archive: &'a Archive },
+    /// Rows of other devices are here, and can be read. They become durable with what this device writes next, within
+    /// [`DURABLE`] at the latest: until then the log alone has them for good.
+    Came(u64),
     /// Rows of this device are in the log.
     Sent(u64),
     /// The service cannot be reached or does not serve now; it is tried again after this time.
@@ -288,11 +290,14 @@ impl<'a> Live<'a> {
         let came = match self.hints.take().await {
             Err(refused) if refused.reason == Reason::TokenExpired => return Ok(false),
             Err(refused) => return Err(CallError::from(refused).into_error(&self.flow.vault.session.identity)),
-            Ok(hint) => self.flow.take_hint(hint).await?,
+            Ok(hint) => {
+                let mut shown = |archive: &Archive, rows| told(News::Coming { rows, archive });
+                self.flow.take_hint(hint, Some(&mut shown)).await?
+            }
         };
         self.happened();
         if came > 0 {
-            told(News::Came { rows: came, archive: self.flow.archive });
+            told(News::Came(came));
         }
         Ok(true)
     }

@@ -31,11 +31,11 @@ impl Alert {
     pub fn hear(&mut self, context: &Context, news: &News<'_>) {
         match news {
             News::Level(_) => {}
-            News::Came { rows, .. } if self.came + rows < MASS_MIN => {
+            News::Came(rows) if self.came + rows < MASS_MIN => {
                 self.came += rows;
                 return;
             }
-            News::Came { .. } => {}
+            News::Came(_) => {}
             _ => return,
         }
         self.came = 0;

@@ -137,7 +137,7 @@ fn line(context: &Context, news: &News<'_>) {
             );
             (done.pulled_events, done.pushed_events, Some(done.attachments_waiting), text)
         }
-        News::Came { rows: events, .. } => (*events, 0, None, format!("Pulled  {}\n", counted(*events, "event"))),
+        News::Came(events) => (*events, 0, None, format!("Pulled  {}\n", counted(*events, "event"))),
         News::Sent(events) => (0, *events, None, format!("Pushed  {}\n", counted(*events, "event"))),
         News::Away { error, wait } => {
             let what = format!("{error}; next try in {}", duration(wait.as_secs_f64()));
