@@ -170,16 +170,7 @@ async fn a_photo_that_is_named_for_ever_later_is_kept() {
     let mut phone = timed.another("phone").await;
     let photo = photo_bytes(9, 1_001, 3_000);
     let mut row = message(50, "the same photo for ever");
-    row.set_attachments(&[Attachment {
-        name: None,
-        mime: None,
-        size: Some(3_000),
-        role: Role::Photo,
-        presence: Presence::Present,
-        hash: Some(*blake3::hash(&photo).as_bytes()),
-        source_ref: None,
-        rest: Default::default(),
-    }]);
+    attach(&mut row, &photo);
     phone.archive.record(&chat(1), &row).unwrap();
     phone.sync().await;
     laptop.backup().await;
@@ -246,16 +237,7 @@ async fn a_photo_that_another_message_has_stays() {
     let photo = photo_bytes(1, 20, 3_000);
     let mut row = message(1_001, "the same photo for a day");
     row.fields.set_number(tag::EXPIRES_AT, timed.now() + DAY);
-    row.set_attachments(&[Attachment {
-        name: None,
-        mime: None,
-        size: Some(3_000),
-        role: Role::Photo,
-        presence: Presence::Present,
-        hash: Some(*blake3::hash(&photo).as_bytes()),
-        source_ref: None,
-        rest: Default::default(),
-    }]);
+    attach(&mut row, &photo);
     laptop.archive.record(&chat(1), &row).unwrap();
     laptop.backup().await;
     timed.wait(50);
@@ -267,4 +249,18 @@ async fn a_photo_that_another_message_has_stays() {
     let fresh = timed.another("tablet").await;
     assert!(listed(&fresh.archive).iter().all(|line| !line.ends_with("absent")));
     same(&[&laptop, &fresh]);
+}
+
+/// Names a photo of 3,000 bytes as the row's attachment.
+fn attach(row: &mut Row, photo: &[u8]) {
+    row.set_attachments(&[Attachment {
+        name: None,
+        mime: None,
+        size: Some(3_000),
+        role: Role::Photo,
+        presence: Presence::Present,
+        hash: Some(*blake3::hash(photo).as_bytes()),
+        source_ref: None,
+        rest: Default::default(),
+    }]);
 }
